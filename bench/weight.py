@@ -1,0 +1,191 @@
+"""Large things: a big upload, and the preparation of a long video."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import struct
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.figures import Finding, series
+from bench.machine import rss_mb
+from bench.stage import Stage, client_of, finished
+from runtime.ffmpeg import run_ffmpeg
+from tests.support.media import Size, counter_video, photo
+from tests.support.system import submit, upload
+
+CHUNK_BYTES = 1 << 20
+
+
+def _padded_video(path: Path, video: Path, size_bytes: int) -> None:
+    """A playable mp4 of any size: a box of padding that readers skip stands at its end."""
+    with path.open("wb") as out:
+        out.write(video.read_bytes())
+        padding = size_bytes - out.tell()
+        out.write(struct.pack(">I4sQ", 1, b"free", padding))
+        left = padding - 16
+        block = os.urandom(CHUNK_BYTES)
+        while left > 0:
+            left -= out.write(block[: min(left, CHUNK_BYTES)])
+
+
+async def big_upload(stage: Stage, size_mb: int) -> Finding:
+    """One upload through the gateway, beside a bare socket that hashes and writes the bytes."""
+    small = counter_video(stage.folder / "small.mp4", frames=8, sound=False)
+    big = stage.folder / "big.mp4"
+    _padded_video(big, small, size_mb << 20)
+    pid = stage.system.pid_of("gateway")
+    if pid is None:
+        raise RuntimeError("the gateway is down")
+    before_mb = rss_mb(pid)
+    peak = [before_mb]
+    watching = asyncio.create_task(_watch_memory(pid, peak))
+    async with client_of(stage.system.url) as http:
+        began_s = time.perf_counter()
+        boundary = "bench-boundary"
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="big.mp4"\r\nContent-Type: video/mp4\r\n\r\n'
+        ).encode()
+        tail = f"\r\n--{boundary}--\r\n".encode()
+        length = len(head) + big.stat().st_size + len(tail)
+        answer = await http.post(
+            "/api/assets/video",
+            content=_form(head, big, tail),
+            headers={
+                "Content-Type": f"multipart/form-data; boundary={boundary}",
+                "Content-Length": str(length),
+            },
+        )
+        ours_s = time.perf_counter() - began_s
+    watching.cancel()
+    if answer.status_code != 201:
+        raise RuntimeError(answer.text)
+    bare_s = await _bare_copy(big, stage.folder / "copy.bin")
+    big.unlink()
+    ratio = bare_s / ours_s
+    grown_mb = max(peak) - before_mb
+    return Finding(
+        f"upload of {size_mb} MB",
+        "≥ 0.7 × a bare socket → sha256 → disk copy; memory growth ≤ 50 MB",
+        (
+            series("gateway", "MB/s", [size_mb / ours_s]),
+            series("bare copy", "MB/s", [size_mb / bare_s]),
+        ),
+        ratio >= 0.7 and grown_mb <= 50,
+        f"{size_mb / ours_s:.0f} MB/s = {ratio:.2f} × bare; the gateway grew by {grown_mb:.0f} MB",
+        extra={"grown_mb": grown_mb},
+    )
+
+
+async def _form(head: bytes, path: Path, tail: bytes) -> AsyncIterator[bytes]:
+    yield head
+    with path.open("rb") as source:
+        while block := await asyncio.to_thread(source.read, CHUNK_BYTES):
+            yield block
+    yield tail
+
+
+async def _watch_memory(pid: int, peak: list[float]) -> None:
+    while True:
+        peak[0] = max(peak[0], rss_mb(pid))
+        await asyncio.sleep(0.02)
+
+
+async def _bare_copy(source: Path, target: Path) -> float:
+    """Seconds to send a file over a loopback socket to one that hashes, writes and syncs it."""
+    done = asyncio.Event()
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        digest = hashlib.sha256()
+        with target.open("wb") as out:
+            while block := await reader.read(CHUNK_BYTES):
+                await asyncio.to_thread(digest.update, block)
+                await asyncio.to_thread(out.write, block)
+            out.flush()
+            await asyncio.to_thread(os.fsync, out.fileno())
+        writer.close()
+        done.set()
+
+    server = await asyncio.start_server(receive, "127.0.0.1", 0, limit=CHUNK_BYTES)
+    async with server:
+        began_s = time.perf_counter()
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+        with source.open("rb") as file:
+            while block := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                writer.write(block)
+                await writer.drain()
+        writer.write_eof()
+        await done.wait()
+        took_s = time.perf_counter() - began_s
+        writer.close()
+    target.unlink()
+    return took_s
+
+
+async def preparation(stage: Stage, seconds: int) -> Finding:
+    """Ingest of a 1080p30 video for a job, beside one FFmpeg run giving the same derivative."""
+    motion = counter_video(
+        stage.folder / "long.mp4",
+        size=Size(1920, 1080),
+        fps=Fraction(30),
+        frames=30 * seconds,
+        sound=True,
+    )
+    hero = photo(stage.folder / "hero-16x9.png", size=Size(640, 360), format="PNG")
+    async with client_of(stage.system.url) as http:
+        body = {
+            "prompt": "She walks",
+            "ground_truth_asset_id": await upload(http, "image", hero),
+            "motion_video_asset_id": await upload(http, "video", motion),
+            "quality_profile": "draft",
+            "aspect_ratio": "16:9",
+            "seed": 1,
+        }
+        first = await _prepared_s(http, {**body})
+        again = await _prepared_s(http, {**body, "seed": 2})
+    made = max(
+        stage.system.var.rglob("derivatives/*/*/media.mp4"), key=lambda path: path.stat().st_mtime
+    )
+    baseline_s = await _one_run(motion, stage.folder / "baseline.mp4", made)
+    ratio = first / baseline_s
+    return Finding(
+        f"preparation of {seconds} s of 1080p30",
+        "≤ 1.15 × one FFmpeg run; the second time ≤ 30 ms",
+        (
+            series("first", "s", [first]),
+            series("second", "s", [again]),
+            series("one FFmpeg run", "s", [baseline_s]),
+        ),
+        ratio <= 1.15 and again <= 0.03,
+        f"{first:.2f} s = {ratio:.2f} × FFmpeg alone; second time {again * 1000:.0f} ms",
+    )
+
+
+async def _prepared_s(http: httpx.AsyncClient, body: dict[str, Any]) -> float:
+    """Seconds between the two facts, by their own times."""
+    job_id = await submit(http, "animate", body)
+    await finished(http, job_id)
+    events = (await http.get(f"/api/jobs/{job_id}/events")).json()["events"]
+    at = {e["event"]: datetime.fromisoformat(e["occurred_at"]).timestamp() for e in events}
+    return at["media_prepared"] - at["job_submitted"]
+
+
+async def _one_run(source: Path, target: Path, made: Path) -> float:
+    """Seconds of the one FFmpeg run that a script would use for the same derivative."""
+    began_s = time.perf_counter()
+    arguments = ["-i", f"file:{source}", "-vf", "fps=16,scale=96:160,format=yuv420p"]
+    arguments += ["-c:v", "libx264", "-preset", "fast", "-crf", "12", "-threads", "1"]
+    arguments += ["-c:a", "aac", "-movflags", "+faststart", "-y", f"file:{target}"]
+    await run_ffmpeg(arguments, deadline_s=300)
+    if not made.stat().st_size:
+        raise RuntimeError("the derivative is empty")
+    return time.perf_counter() - began_s

@@ -1,0 +1,2 @@
+/** The operator console; loaded only when it is opened. */
+export { Console } from './components/Console';

@@ -1,0 +1,35 @@
+/** Finds runs by words of their prompt, while they are typed. */
+import { Search } from 'lucide-react';
+import { useEffect, useState } from 'react';
+import { strings } from '@/strings';
+import { loadFirst } from '../model/loading';
+import { useRuns } from '../model/store';
+
+const AT_REST_MS = 250;
+
+export function SearchField() {
+  const [text, setText] = useState(() => useRuns.getState().filter.q ?? '');
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      const { filter } = useRuns.getState();
+      const { q = '', ...others } = filter;
+      const wanted = text.trim();
+      if (wanted !== q) void loadFirst(wanted ? { ...others, q: wanted } : others);
+    }, AT_REST_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <label className="mb-3 flex h-9 max-w-xs items-center gap-2 rounded-full bg-well px-3.5 text-muted focus-within:text-text">
+      <Search aria-hidden size={15} className="shrink-0" />
+      <input
+        type="search"
+        aria-label={strings.runs.search}
+        placeholder={strings.runs.search}
+        maxLength={200}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        className="min-w-0 grow bg-transparent text-sm outline-none placeholder:text-muted"
+      />
+    </label>
+  );
+}

@@ -1,0 +1,35 @@
+/** A run that is not finished: the character in the dark, the state in words, how far it is. */
+import { useState } from 'react';
+import { ProgressBar } from '@/ui/Progress';
+import { hasEnded, type Run } from '../model/run';
+import { shareOf, stateOf } from '../model/words';
+
+export function WaitingFace({ run }: { run: Run }) {
+  const [broken, setBroken] = useState(false);
+  const words = stateOf(run);
+  const ended = hasEnded(run);
+  return (
+    <div className="flex size-full flex-col justify-end">
+      {run.thumbnailUrl && !broken && (
+        <img
+          src={run.thumbnailUrl}
+          alt=""
+          loading="lazy"
+          decoding="async"
+          onError={() => setBroken(true)}
+          className="absolute inset-0 size-full scale-110 object-cover opacity-45 blur-md"
+        />
+      )}
+      <div className="relative bg-linear-to-t from-black/75 to-transparent px-3.5 pt-12 pb-3.5 text-white">
+        <p role="status" className={`text-sm ${ended ? 'text-white/80' : ''}`}>
+          {words}
+        </p>
+        {!ended && (
+          <div className="mt-2">
+            <ProgressBar value={shareOf(run)} label={words} />
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}

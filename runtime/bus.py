@@ -1,0 +1,409 @@
+"""The bus: publishing, reading, deciding under a job's lock, fetching. The only user of FastStream.
+
+Owns message ids, trace headers, retries and the per-job optimistic lock. Must not know what an
+event leads to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from faststream.nats.prometheus import NatsPrometheusMiddleware
+from faststream.nats.security import NatsUserPassword
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.js.kv import KeyValue
+from opentelemetry.trace import SpanKind
+from prometheus_client import REGISTRY
+from pydantic import ValidationError
+
+from contracts import subjects
+from contracts.events import (
+    AnyEvent,
+    AnyJobEvent,
+    Event,
+    Progress,
+    encode_event,
+    event_name,
+    parse_event,
+)
+from contracts.lifecycle import JobState, refusal
+from contracts.subjects import Consumer, Service, subject_of
+from runtime import telemetry
+from runtime.bus_accounts import inbox_of
+from runtime.dead_letters import (
+    Advisory,
+    DeadLetter,
+    Original,
+    dead_letters,
+    read_advisories,
+    read_original,
+)
+from runtime.delivery import Delivery, put_aside
+from runtime.follow import Followed, follow
+from runtime.settings import nats_servers
+from runtime.subject_family import family_metrics
+from runtime.tails import (
+    AssetTail,
+    BusUnavailable,
+    JobTail,
+    read_asset,
+    read_job,
+    read_messages,
+)
+
+log = structlog.get_logger()
+
+PUBLISH_TIMEOUT_S = 5.0
+PUBLISH_BUDGET_S = 30.0
+_WRONG_LAST_SEQUENCE = (10071, 10164)
+"""The second is what a stream with copies says while another write is still on its way to them."""
+
+
+class NotDeclared(RuntimeError):
+    """A service tried to publish an event that contracts.subjects.PUBLISHES does not grant it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a consumer is behind: waiting, in hand, delivered more than once."""
+
+    pending: int
+    ack_pending: int
+    redelivered: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """The extent of a stream."""
+
+    messages: int
+    size_bytes: int
+    first_sequence: int
+    last_sequence: int
+
+
+class Bus:
+    """A connection of one service to the bus."""
+
+    def __init__(
+        self,
+        service: Service,
+        nats_url: str,
+        on_closed: Callable[[], None],
+        password: str | None = None,
+    ) -> None:
+        """`on_closed` is called when the connection is gone for good; the process should end.
+
+        `password` is that of the service's own account, where the bus has accounts.
+        """
+        self.service = service
+        self._url = nats_url
+        self._publishes = subjects.PUBLISHES[service]
+        self._pulls: dict[str, Any] = {}
+        self._copies: dict[str, bool] = {}
+        self._started = False
+
+        async def closed() -> None:
+            on_closed()
+
+        async def failed(error: Exception) -> None:
+            # Without this nats-py prints a traceback for every attempt to reconnect.
+            log.warning("bus connection trouble", reason=repr(error))
+
+        self._broker = NatsBroker(
+            nats_servers(nats_url),
+            name=f"animatrix-{service}",
+            security=None if password is None else NatsUserPassword(service, password),
+            inbox_prefix=inbox_of(service),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=1,
+            connect_timeout=5,
+            # Draining waits for messages that nats-py's fetch took without saying so: for ever.
+            drain_timeout=2,
+            closed_cb=closed,
+            error_cb=failed,
+            middlewares=[family_metrics(NatsPrometheusMiddleware(registry=REGISTRY))],
+            logger=None,
+        )
+
+    async def connect(self) -> None:
+        """Connect, waiting for a server as long as it takes."""
+        await self._broker.start()
+        self._started = True
+
+    async def __aenter__(self) -> Bus:
+        """Connect unless connected."""
+        if not self._started:
+            await self.connect()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close the connection, also while it is trying to reconnect.
+
+        Not by draining: that waits up to 30 s for pull subscriptions whose queues hold nothing but
+        status messages. Every publish of ours has been acknowledged, or has raised, by now.
+        """
+        await self.client.close()
+
+    @property
+    def client(self) -> Client:
+        """The raw connection, for the modules of runtime only."""
+        connection = self._broker.connection
+        if not isinstance(connection, Client):
+            raise BusUnavailable("not connected")
+        return connection
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """JetStream on that connection, for the modules of runtime only."""
+        return self.client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+
+    @property
+    def connected(self) -> bool:
+        """True while the server is reachable."""
+        return bool(self.client.is_connected)
+
+    async def bucket(self, name: str) -> KeyValue:
+        """A provisioned KV bucket, for the modules of runtime only."""
+        return await self._broker.key_value(name, declare=False)
+
+    async def publish(self, event: Event) -> None:
+        """Store an event. Retries for 30 s under the same message id, so it is stored once.
+
+        Raises NotDeclared, BusUnavailable, ValueError above 64 KB.
+        """
+        await self._publish(event, {})
+
+    async def _publish(self, event: Event, headers: dict[str, str]) -> None:
+        name = event_name(event)
+        if name not in self._publishes:
+            raise NotDeclared(f"{self.service} may not publish {name}")
+        payload, subject = encode_event(event), subject_of(event)
+        family = subjects.family_of(subject)
+        with (
+            telemetry.job_context(**telemetry.ids_of(event)),
+            telemetry.span(f"publish {family}", kind=SpanKind.PRODUCER, event=name),
+        ):
+            headers = {
+                "Nats-Msg-Id": subjects.message_id(event),
+                **telemetry.inject(),
+                **headers,
+            }
+            await self._send(subject, payload, headers, event.stream)
+
+    async def _send(
+        self, subject: str, payload: bytes, headers: dict[str, str], stream: str
+    ) -> None:
+        deadline = asyncio.get_running_loop().time() + PUBLISH_BUDGET_S
+        delay_s = 0.1
+        while True:
+            try:
+                await self._broker.publish(
+                    payload,
+                    subject,
+                    headers=dict(headers),
+                    stream=stream,
+                    timeout=PUBLISH_TIMEOUT_S,
+                )
+                return
+            except (TimeoutError, NoStreamResponseError, NatsError) as trouble:
+                if isinstance(trouble, APIError) and not isinstance(trouble, NoStreamResponseError):
+                    raise
+                if asyncio.get_running_loop().time() + delay_s > deadline:
+                    raise BusUnavailable(f"could not publish {subject}") from trouble
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            delay_s = min(delay_s * 2, 2.0)
+
+    async def progress(self, progress: Progress) -> None:
+        """Tell the latest progress; lost when nobody listens and the server restarts."""
+        await self.client.publish(
+            subjects.progress_subject(progress.job_id), encode_event(progress)
+        )
+
+    async def job(self, job_id: str) -> JobTail:
+        """Everything said of a job so far. Raises BusUnavailable."""
+        stream = subjects.JOBS_STREAM
+        copies = await self._has_copies(stream)
+        return await read_job(
+            self.client, stream, subjects.job_subtree(job_id), job_id, copies=copies
+        )
+
+    async def asset(self, asset_id: str) -> AssetTail:
+        """Everything said of an asset so far. Raises BusUnavailable."""
+        stream = subjects.ASSETS_STREAM
+        copies = await self._has_copies(stream)
+        return await read_asset(
+            self.client, stream, subjects.asset_subtree(asset_id), copies=copies
+        )
+
+    async def _has_copies(self, stream: str) -> bool:
+        """Whether more than one server holds the stream; asked once."""
+        if stream not in self._copies:
+            try:
+                config = (await self.jetstream.stream_info(stream)).config
+            except (TimeoutError, NatsError, NotFoundError) as absent:
+                raise BusUnavailable(f"no stream {stream}") from absent
+            self._copies[stream] = (config.num_replicas or 1) > 1
+        return self._copies[stream]
+
+    async def decide(
+        self, job_id: str, decide: Callable[[JobState], AnyJobEvent | None]
+    ) -> AnyJobEvent | None:
+        """Publish what `decide` makes of the job's state, under the lock of the job's subtree.
+
+        When another event came in between, the state is read again and `decide` is called again.
+        An event that may not follow is not published. Returns what was published, or None.
+        Raises BusUnavailable, NotDeclared.
+        """
+        while True:
+            tail = await self.job(job_id)
+            event = decide(tail.state)
+            if event is None or refusal(tail.state, event) is not None:
+                return None
+            headers = {
+                "Nats-Expected-Last-Subject-Sequence": str(tail.last_sequence),
+                "Nats-Expected-Last-Subject-Sequence-Subject": subjects.job_subtree(job_id),
+            }
+            try:
+                await self._publish(event, headers)
+            except APIError as conflict:
+                if conflict.err_code not in _WRONG_LAST_SEQUENCE:
+                    raise
+                if any(e.event_id == event.event_id for e in (await self.job(job_id)).events):
+                    # A timed-out publish that was stored after all made its own retry conflict.
+                    return event
+                continue
+            return event
+
+    async def fetch(self, consumer: Consumer, timeout_s: float = 1.0) -> Delivery | None:
+        """The next message of a durable, or None after `timeout_s`.
+
+        A payload that is no event of ours becomes a dead letter at once; one of a version that is
+        unknown here is given back some times first, for a replica of another release. The timeout
+        stays short because a fetch outlives a server restart (facts on JetStream, trap 8).
+        """
+        if not self.connected:
+            await asyncio.sleep(min(timeout_s, 0.5))
+            return None
+        pull = await self._pull(consumer)
+        try:
+            message: NatsMessage | None = await pull.get_one(timeout=timeout_s)
+        except (NatsError, APIError) as trouble:
+            log.warning("fetch failed", consumer=consumer.durable, reason=repr(trouble))
+            self._pulls.pop(consumer.durable, None)
+            await asyncio.sleep(min(timeout_s, 0.5))
+            return None
+        if message is None:
+            return None
+        try:
+            event = parse_event(message.body)
+        except ValidationError as broken:
+            await put_aside(message, consumer, str(broken)[:1000])
+            return None
+        return Delivery(message, event, consumer)
+
+    async def _pull(self, consumer: Consumer) -> Any:
+        pull = self._pulls.get(consumer.durable)
+        if pull is None:
+            pull = self._broker.subscriber(
+                consumer.subjects[0],
+                stream=JStream(consumer.stream, declare=False),
+                durable=consumer.durable,
+                pull_sub=PullSub(timeout=1),
+                inbox_prefix=f"{inbox_of(self.service)}.".encode(),
+            )
+            self._pulls[consumer.durable] = pull
+        return pull
+
+    async def consumer_lag(self, consumer: Consumer) -> Lag:
+        """How far a durable is behind. Raises BusUnavailable when it is not provisioned."""
+        try:
+            info = await self.jetstream.consumer_info(consumer.stream, consumer.durable)
+        except (TimeoutError, NatsError, NotFoundError) as absent:
+            raise BusUnavailable(f"no consumer {consumer.durable}") from absent
+        return Lag(info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0)
+
+    async def undelivered(self, consumer: Consumer, at_most: int) -> list[AnyEvent]:
+        """Events that the durable has delivered to nobody yet, in order, only looked at.
+
+        What was given back and comes again is not among them, nor what is no event. Raises
+        BusUnavailable.
+        """
+        try:
+            info = await self.jetstream.consumer_info(consumer.stream, consumer.durable)
+        except (TimeoutError, NatsError, NotFoundError) as absent:
+            raise BusUnavailable(f"no consumer {consumer.durable}") from absent
+        first = (info.delivered.stream_seq if info.delivered else 0) + 1
+        (subject,) = consumer.subjects
+        found = []
+        for message in await read_messages(self.client, consumer.stream, subject, first, at_most):
+            try:
+                found.append(parse_event(message.data))
+            except ValidationError as broken:
+                log.debug("passed over", subject=message.subject, reason=str(broken)[:200])
+        return found
+
+    async def stream_state(self, stream: str) -> StreamState:
+        """The extent of a stream. Raises BusUnavailable."""
+        try:
+            state = (await self.jetstream.stream_info(stream)).state
+        except (TimeoutError, NatsError, NotFoundError) as absent:
+            raise BusUnavailable(f"no stream {stream}") from absent
+        return StreamState(state.messages, state.bytes, state.first_seq, state.last_seq)
+
+    def follow(
+        self, stream: str, subjects: Sequence[str] = (), start_sequence: int | None = None
+    ) -> AsyncIterator[Followed]:
+        """Every message of a stream in order, from a sequence or from now on (runtime.follow).
+
+        At most one subject narrows it; none means the whole stream.
+        """
+        if len(subjects) > 1:
+            raise ValueError("an ordered consumer takes one subject")
+        return follow(self.client, stream, subjects[0] if subjects else "", start_sequence)
+
+    def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        """Every dead letter not yet dealt with (runtime.dead_letters)."""
+        return dead_letters(self.client)
+
+    async def advisories(self, first: int, last: int) -> list[Advisory]:
+        """What stands in DEADLETTERS between two sequences, dealt with or not, in order.
+
+        Raises BusUnavailable.
+        """
+        return await read_advisories(self.client, first, last)
+
+    async def original(self, letter: Advisory) -> Original | None:
+        """The message that was given up, None when it is gone. Raises BusUnavailable."""
+        return await read_original(self.jetstream, letter.stream, letter.stream_sequence)
+
+    async def deliver_again(self, letter: Advisory, original: Original) -> None:
+        """Store the message of a dead letter once more, as it was, for all who read its subject.
+
+        Not bound by what the service publishes: nothing new is said. Its message id derives from
+        the place it was read from, so that asking twice stores it once. Raises BusUnavailable.
+        """
+        headers = {
+            "Nats-Msg-Id": f"{letter.stream}-{letter.stream_sequence}",
+            **telemetry.inject(),
+        }
+        await self._send(original.subject, original.payload, headers, letter.stream)
+
+    async def latest_progress(self, job_id: str) -> Progress | None:
+        """The last progress of a job that is still remembered."""
+        try:
+            message = await self.jetstream.get_last_msg(
+                subjects.PROGRESS_STREAM, subjects.progress_subject(job_id), direct=True
+            )
+            return Progress.model_validate_json(message.data or b"")
+        except (TimeoutError, NatsError, APIError, ValidationError):
+            return None

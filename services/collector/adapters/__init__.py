@@ -1,0 +1,1 @@
+"""How the collector touches the world: the media store, FFmpeg and the probe."""

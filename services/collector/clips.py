@@ -1,0 +1,93 @@
+"""Makes the joined video of a job's ComfyUI steps, and its pose preview.
+
+Owns the order of the work: prove, measure, compare the seams, join. Must not store anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.plan import Frame
+from runtime.telemetry import span
+from services.collector.adapters.inspection import measure_segment
+from services.collector.adapters.intake import copy_proved
+from services.collector.adapters.proving import prove_others
+from services.collector.adapters.seam_check import check_seams
+from services.collector.faults import invalid
+from services.collector.joining import Source
+from services.collector.ordering import (
+    SegmentOrder,
+    delivered_segments,
+    overlap_segments,
+    pose_preview_segments,
+)
+from services.collector.rendering import Bench, Rendered, render
+from services.collector.verification import segment_faults
+from services.collector.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The joined video and the pose preview, both verified."""
+
+    video: Rendered
+    pose_preview: Rendered | None
+
+
+async def make_clip(work: Work, soundtrack: Path | None) -> Clip:
+    """Join the segments under the soundtrack.
+
+    Raises ResultFault when the results are absent or not as ordered, OSError when storage is away.
+    """
+    plan, report = work.job.plan, work.job.report
+    made_of = delivered_segments(plan, report)
+    shown_of = pose_preview_segments(plan, report)
+    overlap_of = overlap_segments(plan, report)
+    frame = plan.delivery.frame
+    with span("collector.intake"):
+        copied = {order.output.file.key for order in (*made_of, *shown_of, *overlap_of)}
+        await prove_others(plan, report, copied, work.media)
+        made_from = await _sources(work, made_of, frame, "clip")
+        shown_from = await _sources(work, shown_of, None, "pose_preview")
+        overlaps = await _sources(work, overlap_of, frame, "overlap")
+    with span("collector.seams", seams=len(overlaps)):
+        await check_seams(made_from, overlaps, work.folder, work.deadline_s)
+    bench = Bench(work.folder / "clip", work.deadline_s)
+    video = await render(made_from, soundtrack, frame, "video", bench)
+    pose_preview = None
+    if shown_from:
+        bench = Bench(work.folder / "pose_preview", work.deadline_s)
+        pose_preview = await render(
+            shown_from, None, _pose_frame(shown_from), "pose_preview", bench
+        )
+    return Clip(video, pose_preview)
+
+
+async def _sources(
+    work: Work, orders: Sequence[SegmentOrder], frame: Frame | None, name: str
+) -> list[Source]:
+    folder = work.folder / name
+    await asyncio.to_thread(folder.mkdir)
+    sources = []
+    for order in orders:
+        path = folder / f"segment-{order.step:04d}.mp4"
+        await copy_proved(work.media, order.output.file, path, order.step)
+        source = await measure_segment(path, order)
+        faults = segment_faults(source.facts, order, frame)
+        if faults:
+            raise invalid(f"{order.output.file.key}: {'; '.join(faults)}", order.step)
+        sources.append(source)
+    return sources
+
+
+def _pose_frame(sources: Sequence[Source]) -> Frame:
+    first = sources[0].facts
+    return Frame(
+        width_px=first.width_px,
+        height_px=first.height_px,
+        fps=max(1, round(first.mean_rate or 1)),
+        frames=sum(source.order.take_frames for source in sources),
+    )

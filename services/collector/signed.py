@@ -1,0 +1,100 @@
+"""Gives what is delivered its content credentials: the last thing done to a file.
+
+Owns which files are signed and that they are still what was verified. Signing is never twice the
+same (docs/decisions/0014), so signed files go to a folder named by their content. Must not store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from contracts.base import sha256_hex
+from services.collector.adapters.signing import Pen, SigningFailed, ToSign, read_certificate
+from services.collector.adapters.unchanged import change_of
+from services.collector.credentials import Origin, claim, source_type
+from services.collector.made import Made
+from services.collector.manifest import ManifestCredentials
+from services.collector.work import Work
+
+_MP4, _JPEG = "video/mp4", "image/jpeg"
+_FOLDER_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The signed files by their name among the outputs, their folder, and what signed them."""
+
+    paths: Mapping[str, Path]
+    folder: str
+    credentials: ManifestCredentials
+
+    def beside(self, key: str) -> str:
+        """Where a signed file goes instead of `key`."""
+        at = PurePosixPath(key)
+        return str(at.parent / self.folder / at.name)
+
+
+async def sign(work: Work, made: Made, pen: Pen, made_by: str, tell_prompt: bool) -> Signed:
+    """Sign the poster and every mp4; webm and gif have no place for it and stay as they are.
+
+    Raises SigningFailed when a file cannot be signed or is no longer as verified.
+    """
+    origin = Origin(work.job.record, work.job.report, made_by, tell_prompt)
+    certificate = await asyncio.to_thread(read_certificate, pen.signer.certificate_file)
+    delivery = work.job.plan.delivery
+    folder = work.folder / "signed"
+    await asyncio.to_thread(folder.mkdir)
+    sources = {"poster": (made.pictures.poster, _JPEG, delivery.poster_key)}
+    if made.container == "mp4":
+        sources["video"] = (made.video.path, _MP4, delivery.video_key)
+    if made.pose_preview is not None and delivery.pose_preview_key is not None:
+        sources["pose_preview"] = (made.pose_preview.path, _MP4, delivery.pose_preview_key)
+    unsigned = {name: await _sha256(path) for name, (path, _, _) in sources.items()}
+    to_sign = {
+        name: ToSign(
+            path,
+            folder / PurePosixPath(key).name,
+            mime,
+            claim(origin, PurePosixPath(key).name, unsigned[name]),
+        )
+        for name, (path, mime, key) in sources.items()
+    }
+    await pen.sign(list(to_sign.values()))
+    paths = {name: file.target for name, file in to_sign.items()}
+    for file in to_sign.values():
+        await _refuse_changes(file)
+    return Signed(
+        paths,
+        f"signed-{await _name(list(paths.values()))}",
+        ManifestCredentials(
+            certificate_subject=certificate.subject,
+            certificate_issuer=certificate.issuer,
+            certificate_sha256=certificate.sha256,
+            digital_source_type=source_type(origin),
+            tells_prompt=tell_prompt,
+            unsigned_sha256=unsigned,
+        ),
+    )
+
+
+async def _refuse_changes(file: ToSign) -> None:
+    change = await asyncio.to_thread(change_of, file.source, file.target, file.mime_type)
+    if change is not None:
+        raise SigningFailed(f"{file.target.name} is not as verified before: {change}")
+
+
+async def _name(paths: Sequence[Path]) -> str:
+    hashes = sorted([await _sha256(path) for path in paths])
+    return sha256_hex("".join(hashes).encode())[:_FOLDER_DIGITS]
+
+
+async def _sha256(path: Path) -> str:
+    def read() -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    return await asyncio.to_thread(read)

@@ -1,0 +1,1 @@
+"""The executor: the only service that talks to engines. It runs what a RunPlan says, no more."""

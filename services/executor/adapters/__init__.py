@@ -1,0 +1,1 @@
+"""What the executor stands on: one engine's connection, and files between engine and store."""

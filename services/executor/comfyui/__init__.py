@@ -1,0 +1,1 @@
+"""Steps on ComfyUI: a graph bound, submitted, followed to its end, its outputs fetched."""

@@ -1,0 +1,1 @@
+"""Who asks, and what they may do: callers, roles, credentials, limits. Must not serve a route."""

@@ -1,0 +1,1 @@
+"""What the gateway keeps outside the bus: the database."""

@@ -1,0 +1,105 @@
+"""Opens the database: one engine that reads and one that writes, on SQLite or PostgreSQL.
+
+On SQLite the writer takes the write lock when a transaction begins, so that no transaction fails
+halfway because another one wrote first. Must not know a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT_MS = 10_000
+_ONE_STATEMENT = "one_statement"
+_STARTING_UP = frozenset({"57P01", "57P02", "57P03", "08001", "08003", "08004", "08006"})
+"""PostgreSQL's states of shutting down, starting up and lost connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Engines on one database; on SQLite the writer has exactly one connection.
+
+    `asker` shares the reader's connections, for one statement at a time: without a transaction
+    around it, which would cost two more round trips.
+    """
+
+    reader: AsyncEngine
+    writer: AsyncEngine
+    asker: AsyncEngine
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.reader.dispose()
+        if self.writer is not self.reader:
+            await self.writer.dispose()
+
+
+AWAY_TYPES = (DBAPIError, PoolTimeout, OSError)
+"""What `is_away` has to be asked about."""
+
+
+def is_away(trouble: BaseException) -> bool:
+    """Whether an error says that the database cannot be reached now, so that it may come back.
+
+    The driver's own errors come through unwrapped while a connection is made.
+    """
+    if isinstance(trouble, DBAPIError):
+        return isinstance(trouble, (OperationalError, InterfaceError)) or (
+            trouble.connection_invalidated
+        )
+    away = isinstance(trouble, (OSError, TimeoutError, PoolTimeout))
+    return away or getattr(trouble, "sqlstate", None) in _STARTING_UP
+
+
+def open_database(url: str) -> Database:
+    """Open (lazily) the database at a URL; the SQLite folder is made.
+
+    `postgresql://…` and `postgres://…`, as providers print them, get our driver.
+    """
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+asyncpg")
+    if parsed.get_backend_name() != "sqlite":
+        engine = create_async_engine(
+            parsed, pool_pre_ping=True, pool_size=10, json_deserializer=from_json
+        )
+        asker = engine.execution_options(isolation_level="AUTOCOMMIT")
+        return Database(reader=engine, writer=engine, asker=asker)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    reader = create_async_engine(parsed, pool_size=5, json_deserializer=from_json)
+    writer = create_async_engine(parsed, pool_size=1, max_overflow=0, json_deserializer=from_json)
+    _prepare_sqlite(reader, "BEGIN")
+    _prepare_sqlite(writer, "BEGIN IMMEDIATE")
+    return Database(
+        reader=reader, writer=writer, asker=reader.execution_options(**{_ONE_STATEMENT: True})
+    )
+
+
+def _prepare_sqlite(engine: AsyncEngine, begin: str) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        # The driver's own implicit transactions start too late for DDL and for the write lock.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(_ONE_STATEMENT):
+            connection.exec_driver_sql(begin)

@@ -1,0 +1,1 @@
+"""The routes of the public server, one module per resource."""

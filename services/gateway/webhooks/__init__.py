@@ -1,0 +1,1 @@
+"""Webhooks: what happened to a job, told to a receiver of its owner's choice, at least once."""

@@ -1,0 +1,1 @@
+"""Where ingest meets the disk, the media store and FFmpeg."""

@@ -1,0 +1,1 @@
+"""Tests: each folder proves one part of the system."""

@@ -1,0 +1,79 @@
+"""Signing in with a key, and who may enter the console. A gateway by itself serves the studio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import async_playwright, expect
+
+from runtime.media_store import LocalMediaStore
+from runtime.nats_process import NatsProcess
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.gateway.harness import World, running
+from tests.support.bus import BusFactory
+from tests.support.ports import free_port
+from tests.support.promised import skip_or_fail
+
+TOKEN = "a-long-enough-token"
+
+
+@pytest_asyncio.fixture
+async def guarded(
+    built: Path,
+    bus_factory: BusFactory,
+    media_store: LocalMediaStore,
+    tmp_path: Path,
+    nats_server: NatsProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[World]:
+    """A gateway that asks everybody who they are."""
+    monkeypatch.setenv("ANIMATRIX_GATEWAY_PORT", str(free_port()))
+    monkeypatch.setenv("ANIMATRIX_GATEWAY_API_TOKEN", TOKEN)
+    monkeypatch.setenv("ANIMATRIX_GATEWAY_STUDIO_DIR", str(built))
+    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as made:
+        yield made
+
+
+async def test_a_key_opens_the_studio_and_an_operators_key_the_console(guarded: World) -> None:
+    issued = await guarded.http.post(
+        "/api/admin/keys",
+        json={"owner": "ann", "role": "creator"},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+    assert issued.status_code == 201, issued.text
+    url = str(guarded.http.base_url)
+    if CHROMIUM is None:
+        skip_or_fail("Chromium is not installed (on Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = await browser.new_page()
+        console = page.get_by_role("link", name="Console")
+        prompt = page.get_by_role("textbox", name="Prompt", exact=True)
+
+        async def sign_in(key: str) -> None:
+            await page.get_by_label("Access key").fill(key)
+            await page.get_by_role("button", name="Sign in").click()
+
+        await page.goto(url)
+        await sign_in("not a key")
+        await expect(page.get_by_label("Access key")).to_have_attribute("aria-invalid", "true")
+        await sign_in(issued.json()["key"])
+        await expect(prompt).to_be_visible()
+        await expect(console).to_have_count(0)
+        [cookie] = await page.context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+        await page.reload()
+        await expect(prompt).to_be_visible()
+        await page.goto(f"{url}/console")
+        await expect(page.get_by_role("alert")).to_contain_text("The console is for operators.")
+        await expect(page.get_by_role("table")).to_have_count(0)
+
+        await page.context.clear_cookies()
+        await page.goto(url)
+        await sign_in(TOKEN)
+        await console.click()
+        await expect(page.get_by_role("region", name="Jobs")).to_be_visible()
+        await browser.close()

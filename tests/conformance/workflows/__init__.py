@@ -1,0 +1,1 @@
+"""Every workflow and profile, as planning binds them, on ComfyUI servers."""

@@ -1,0 +1,2 @@
+"""What deploy/ promises: manifests that a cluster accepts, and an origin, dashboards and alerts
+that real servers run."""

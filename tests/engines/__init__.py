@@ -1,0 +1,1 @@
+"""Tests of the engine clients, against servers on real ports."""

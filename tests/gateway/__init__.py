@@ -1,0 +1,1 @@
+"""The gateway against a real bus, a real database and real HTTP."""

@@ -1,0 +1,1 @@
+"""FFmpeg runs, sniffing and probing, with real media and real hostile files."""

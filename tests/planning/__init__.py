@@ -1,0 +1,1 @@
+"""Tests of planning: refusals, frame counts, matching, binding, the released workflows."""

@@ -1,0 +1,1 @@
+"""Behaviour of runtime against a real nats-server."""

@@ -1,0 +1,1 @@
+"""What tests stand on: real servers, media and examples. Imports no test."""
