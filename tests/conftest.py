@@ -25,6 +25,8 @@ if (
 # for each HTTP client that is made.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pem")
 
+pytest_plugins = ["tests.support.stuck"]
+
 from tests.support.bus import (  # noqa: E402 - imports read the environment
     bus_factory,
     media_store,

@@ -25,6 +25,8 @@ class ReceivedSpan:
     span_id: str
     parent_id: str
     attributes: dict[str, str]
+    start_s: float = 0.0
+    end_s: float = 0.0
 
 
 class OtlpReceiver:
@@ -68,6 +70,8 @@ class OtlpReceiver:
                             s.span_id.hex(),
                             s.parent_span_id.hex(),
                             attributes,
+                            s.start_time_unix_nano / 1e9,
+                            s.end_time_unix_nano / 1e9,
                         )
                     )
         with self._lock:
