@@ -15,6 +15,10 @@ from pathlib import Path
 from tests.chaos.driver import Wanted, run
 from tests.chaos.report import report
 
+SETTLE_S = 120.0
+SETTLE_PER_JOB_S = 0.5
+"""A machine with two cores and the verification of every job on them finishes two a second."""
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -25,6 +29,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hits", type=int, default=22, help="hits of every failpoint, at most")
     parser.add_argument("--least-hits", type=int, default=20, help="and at least, to pass")
     parser.add_argument("--engines", type=int, default=5)
+    parser.add_argument(
+        "--settle", type=float, help="seconds for the jobs after the last fault"
+    )
     parser.add_argument("--folder", type=Path, help="keeps logs and data (default: a new one)")
     return parser.parse_args()
 
@@ -41,6 +48,7 @@ def main() -> int:
         pace_s=given.pace,
         hits=given.hits,
         least_hits=given.least_hits,
+        settle_s=given.settle or SETTLE_S + SETTLE_PER_JOB_S * given.jobs,
     )
     began = time.monotonic()
 
