@@ -10,7 +10,7 @@ import asyncio
 import math
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,8 @@ __all__ = [
     "Probed",
     "SandboxBroken",
     "SandboxLost",
+    "ShownPictures",
+    "WantedPictures",
     "inspect_delivery",
     "make_picture",
     "probe_media",
@@ -120,6 +122,29 @@ class DeliveryFacts:
     on_time: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WantedPictures:
+    """Which frame is the poster; the preview shows every `stride`-th of the first `span_frames`,
+    `fps` of them a second, at its own size in pixels."""
+
+    poster: int
+    stride: int
+    span_frames: int
+    fps: float
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPictures:
+    """What is shown of a video besides itself, and the files it goes to: two JPEG, one WebP."""
+
+    wanted: WantedPictures
+    first_frame: Path
+    poster: Path
+    preview: Path
+
+
 async def probe_media(
     path: Path, *, limits: ProbeLimits = DEFAULT_LIMITS, thumbnail: Path | None = None
 ) -> Probed:
@@ -142,7 +167,13 @@ async def probe_media(
             "container": found.extension,
             "thumbnail_px": THUMBNAIL_PX,
         }
-    end = await SANDBOX.run(task, path, limits.child(), output=thumbnail, parameters=parameters)
+    end = await SANDBOX.run(
+        task,
+        [path],
+        limits.child(),
+        writes=[thumbnail] if thumbnail else (),
+        parameters=parameters,
+    )
     return _probed(found, _facts(end, limits))
 
 
@@ -165,7 +196,9 @@ async def make_picture(
         "height_px": height_px,
         "crop": [crop.x_px, crop.y_px, crop.width_px, crop.height_px] if crop else None,
     }
-    end = await SANDBOX.run("picture", path, limits.child(), output=target, parameters=parameters)
+    end = await SANDBOX.run(
+        "picture", [path], limits.child(), writes=[target], parameters=parameters
+    )
     _facts(end, limits)
 
 
@@ -174,14 +207,27 @@ async def inspect_delivery(
     *,
     container: DeliveredContainer = "mp4",
     fps: int | None = None,
+    packets_only: bool = False,
+    shown: ShownPictures | None = None,
     limits: ProbeLimits = DEFAULT_LIMITS,
 ) -> DeliveryFacts:
     """Decode a whole video and measure it exactly, also against `fps` when it is given.
 
+    The same decode leaves the pictures of `shown`. With `packets_only` nothing is decoded: a
+    survey for what is decoded later anyhow, that sees no damage and no length of sound.
     Raises ProbeRefused when that is impossible.
     """
-    parameters = {**_stream_parameters(limits), "demuxer": _DEMUXERS[container], "fps": fps}
-    end = await SANDBOX.run("delivery", path, limits.child(), parameters=parameters)
+    parameters = {
+        **_stream_parameters(limits),
+        "demuxer": _DEMUXERS[container],
+        "fps": fps,
+        "packets_only": packets_only,
+        "pictures": asdict(shown.wanted) if shown else None,
+    }
+    writes = (shown.first_frame, shown.poster, shown.preview) if shown else ()
+    end = await SANDBOX.run(
+        "delivery", [path], limits.child(), writes=writes, parameters=parameters
+    )
     facts = _facts(end, limits)
     audio = facts.pop("audio")
     return DeliveryFacts(

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class SandboxBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What one child may use. It can open no file, write only its output and reach no network."""
+    """What one child may use. It can open no file, write only its outputs and reach no network."""
 
     deadline_s: float
     cpu_s: int
@@ -54,8 +55,10 @@ class ChildEnd:
 class Sandbox:
     """A handle to one fork server; safe to use from any event loop and thread."""
 
-    def __init__(self) -> None:
-        """Start nothing yet."""
+    def __init__(self, tasks: str = "runtime.sandbox.tasks") -> None:
+        """Start nothing yet. `tasks` is the module of what a child can be asked to do: it has
+        `preload()` and `perform()` like the default one."""
+        self._tasks = tasks
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._pending: dict[int, tuple[subprocess.Popen[bytes], Future[ChildEnd]]] = {}
@@ -64,19 +67,19 @@ class Sandbox:
     async def run(
         self,
         task: str,
-        source: Path,
+        reads: Sequence[Path],
         limits: ChildLimits,
         *,
-        output: Path | None = None,
+        writes: Sequence[Path] = (),
         parameters: dict[str, Any] | None = None,
     ) -> ChildEnd:
-        """Do one task on one file in a child of its own.
+        """Do one task on files in a child of its own.
 
-        `output` is a file that the child may write (made anew). A child that cannot open its files
+        `writes` are files that the child may write (made anew). A child that cannot open its files
         ends with a status. Raises SandboxLost when the server died. Cancelling kills the child.
         """
         number, future = await asyncio.to_thread(
-            self._send, _request(task, source, limits, output, parameters)
+            self._send, _request(task, reads, limits, writes, parameters)
         )
         try:
             return await asyncio.wrap_future(future)
@@ -121,7 +124,7 @@ class Sandbox:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", "runtime.sandbox.server"],
+            [sys.executable, "-P", "-s", "-m", "runtime.sandbox.server", self._tasks],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_bare_environment(),
@@ -151,15 +154,15 @@ class Sandbox:
 
 def _request(
     task: str,
-    source: Path,
+    reads: Sequence[Path],
     limits: ChildLimits,
-    output: Path | None,
+    writes: Sequence[Path],
     parameters: dict[str, Any] | None,
 ) -> dict[str, Any]:
     return {
         "task": task,
-        "source": str(source.absolute()),
-        "output": str(output.absolute()) if output else None,
+        "reads": [str(path.absolute()) for path in reads],
+        "writes": [str(path.absolute()) for path in writes],
         "limits": asdict(limits),
         "parameters": parameters or {},
     }
@@ -178,6 +181,6 @@ def _bare_environment() -> dict[str, str]:
 
 
 SANDBOX = Sandbox()
-"""The one sandbox of this process."""
+"""The one in which this process decodes media."""
 
 atexit.register(SANDBOX.close)

@@ -97,11 +97,14 @@ def decode_all(
     *,
     on_video: OnVideo | None = None,
     on_audio: OnAudio | None = None,
+    packets_only: bool = False,
 ) -> Decoded:
     """Decode every packet of the first video and the first audio stream.
 
-    A packet that cannot be decoded is counted as damage. Raises Refused for what exceeds the
-    bounds or uses a codec that is not taken, av.error.FFmpegError when the file does not open.
+    A packet that cannot be decoded is counted as damage. With `packets_only` nothing is decoded:
+    each packet of the video is taken for a frame of the declared size, of sound none is counted.
+    Raises Refused for what exceeds the bounds or uses a codec that is not taken,
+    av.error.FFmpegError when the file does not open.
     """
     with _opened(source, demuxer) as container:
         video, audio = _chosen(container, _video_decoders(demuxer))
@@ -117,7 +120,10 @@ def decode_all(
             declared_audio_s,
             _metadata(container),
         )
-        _walk(container, video, audio, seen, bounds, on_video, on_audio)
+        if packets_only:
+            _count(container, video, seen.video)
+        else:
+            _walk(container, video, audio, seen, bounds, on_video, on_audio)
     if seen.video is not None:
         seen.video.pts.sort()
     return seen
@@ -229,6 +235,20 @@ def _walk(
                 _hear(frame, seen.audio, bounds)
                 if on_audio is not None:
                     on_audio(frame)
+
+
+def _count(container: InputContainer, video: VideoStream | None, track: VideoTrack | None) -> None:
+    if video is None or track is None:
+        return
+    track.width_px, track.height_px = video.codec_context.width, video.codec_context.height
+    for packet in container.demux(video):
+        # The last packet is empty: it tells decoders that there are no more.
+        if packet.size == 0 or packet.is_discard:
+            continue
+        track.frames += 1
+        track.damaged += packet.is_corrupt
+        if packet.pts is not None:
+            track.pts.append(packet.pts)
 
 
 def _see(frame: VideoFrame, track: VideoTrack, bounds: Bounds) -> None:

@@ -1,6 +1,7 @@
 """Measures a video that is about to be delivered: exact, judging nothing.
 
-Decodes everything; the facts are for the collector to compare with the plan. Must not open files.
+Decodes everything, once: the pictures beside the video come out of the same decode. The facts are
+for the collector to compare with the plan. Must not open files.
 """
 
 from __future__ import annotations
@@ -11,19 +12,31 @@ from typing import Any
 from runtime.sandbox.containers import index_in_front, parts, refuse_truncated
 from runtime.sandbox.decoding import bounds_of, decode_all
 from runtime.sandbox.refusal import Refused
+from runtime.sandbox.showing import Showing
 from runtime.sandbox.streams import upright_size
 from runtime.sandbox.timing import even_rate, mean_rate, on_time
 
 
-def examine(source: int, output: int | None, parameters: dict[str, Any]) -> dict[str, Any]:
+def examine(source: int, writes: list[int], parameters: dict[str, Any]) -> dict[str, Any]:
     """What the file is; keys as in runtime.probe.DeliveryFacts, fractions as [num, den].
 
     Parameters: demuxer, fps (the rate at which frames should come, or None), max_side_px,
-    max_duration_s. Raises Refused when it is truncated or has no picture.
+    max_duration_s, packets_only (count packets and decode nothing), pictures (what is shown,
+    as in runtime.probe, with three outputs; or None). Raises Refused when the file is truncated
+    or has no picture.
     """
     demuxer, fps = parameters["demuxer"], parameters["fps"]
     refuse_truncated(source, demuxer)
-    seen = decode_all(source, demuxer, bounds_of(parameters))
+    showing = Showing(parameters["pictures"]) if writes else None
+    seen = decode_all(
+        source,
+        demuxer,
+        bounds_of(parameters),
+        on_video=showing.see if showing else None,
+        packets_only=parameters["packets_only"],
+    )
+    if showing is not None:
+        showing.write(writes)
     video, audio = seen.video, seen.audio
     if video is None or not video.pts:
         raise Refused("file_undecodable", "no picture could be decoded")

@@ -34,7 +34,7 @@ def preload() -> None:
         Image.new("RGB", (16, 16)).save(sample, name)
 
 
-def examine(source: int, output: int | None, parameters: dict[str, Any]) -> dict[str, Any]:
+def examine(source: int, writes: list[int], parameters: dict[str, Any]) -> dict[str, Any]:
     """Facts of the image, upright: {kind, width_px, height_px, format}.
 
     Parameters: max_pixels, thumbnail_px. With an output, a JPEG thumbnail is written to it.
@@ -42,20 +42,19 @@ def examine(source: int, output: int | None, parameters: dict[str, Any]) -> dict
     with _opened(source, parameters["max_pixels"]) as image:
         name = str(image.format)
         upright = _upright(image)
-        if output is not None:
+        for output in writes:
             save_thumbnail(upright, output, parameters["thumbnail_px"])
     width, height = upright.size
     return {"kind": "image", "width_px": width, "height_px": height, "format": name.lower()}
 
 
-def make(source: int, output: int | None, parameters: dict[str, Any]) -> dict[str, Any]:
+def make(source: int, writes: list[int], parameters: dict[str, Any]) -> dict[str, Any]:
     """Write a PNG: upright, cropped, scaled to cover width × height and cut to it from the centre.
 
     Parameters: max_pixels, width_px, height_px, crop [x, y, width, height] or None (pixels of the
     upright picture). Colours become sRGB, transparency becomes white, metadata are left out.
     """
-    if output is None:
-        raise ValueError("a picture needs an output")
+    [output] = writes
     size = (int(parameters["width_px"]), int(parameters["height_px"]))
     with _opened(source, parameters["max_pixels"]) as image:
         picture = _plain(_upright(image))

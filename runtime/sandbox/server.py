@@ -1,4 +1,6 @@
-"""The fork server: a bare, single-threaded process with the decoders loaded (`python -m`).
+"""The fork server: a bare, single-threaded process with what its tasks need loaded (`python -m`).
+
+Its one argument is the module of the tasks.
 
 Reads tasks as JSON lines on stdin, forks one confined child for each, kills it when its time is
 up, and writes how it ended to stdout. Ends, with all children, when stdin closes. Must not touch
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -18,9 +21,7 @@ import sys
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
-
-from runtime.sandbox import tasks
+from typing import Any, Protocol, cast
 
 _MAX_REPLY_BYTES = 64 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -38,8 +39,19 @@ class _Child:
     out_of_time: bool = False
 
 
+class _Tasks(Protocol):
+    """A module of tasks."""
+
+    def preload(self) -> None: ...
+
+    def perform(
+        self, task: str, reads: list[int], writes: list[int], parameters: dict[str, Any]
+    ) -> dict[str, Any]: ...
+
+
 class _Server:
-    def __init__(self) -> None:
+    def __init__(self, tasks: _Tasks) -> None:
+        self._tasks = tasks
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, _Child] = {}
         self._input = b""
@@ -77,7 +89,7 @@ class _Server:
         read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _run_child(message, write_end, self._libc)
+            _run_child(self._tasks, message, write_end, self._libc)
         os.close(write_end)
         deadline = time.monotonic() + message["limits"]["deadline_s"]
         self._children[read_end] = _Child(message["id"], pid, read_end, deadline)
@@ -138,19 +150,20 @@ def _parsed(reply: bytes) -> dict[str, Any] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def _run_child(message: dict[str, Any], write_end: int, libc: ctypes.CDLL | None) -> None:
+def _run_child(
+    tasks: _Tasks, message: dict[str, Any], write_end: int, libc: ctypes.CDLL | None
+) -> None:
     status = 1
     try:
-        source = os.open(message["source"], os.O_RDONLY)
-        output = None
-        if message["output"] is not None:
-            output = os.open(message["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        reads = [os.open(path, os.O_RDONLY) for path in message["reads"]]
+        made_anew = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        writes = [os.open(path, made_anew, 0o600) for path in message["writes"]]
         null = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(null, standard)
-        highest = _close_all_but({source, write_end} | ({output} if output is not None else set()))
+        highest = _close_all_but({*reads, *writes, write_end})
         _confine(message["limits"], highest, libc)
-        reply = tasks.perform(message["task"], source, output, message["parameters"])
+        reply = tasks.perform(message["task"], reads, writes, message["parameters"])
         os.write(write_end, json.dumps(reply).encode())
         status = 0
     finally:
@@ -184,5 +197,6 @@ def _confine(limits: dict[str, Any], highest_fd: int, libc: ctypes.CDLL | None) 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tasks.preload()
-    _Server().serve()
+    chosen = cast(_Tasks, importlib.import_module(sys.argv[1]))
+    chosen.preload()
+    _Server(chosen).serve()

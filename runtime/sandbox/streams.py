@@ -29,7 +29,7 @@ _WAVEFORM_INK = (70, 110, 200)
 _WAVEFORM_PAPER = (245, 246, 250)
 
 
-def examine(source: int, output: int | None, parameters: dict[str, Any]) -> dict[str, Any]:
+def examine(source: int, writes: list[int], parameters: dict[str, Any]) -> dict[str, Any]:
     """Facts of the whole decoded file, as VideoFacts or AudioFacts want them.
 
     Parameters: demuxer, container (name for the facts), max_side_px, max_duration_s,
@@ -38,7 +38,7 @@ def examine(source: int, output: int | None, parameters: dict[str, Any]) -> dict
     demuxer = parameters["demuxer"]
     refuse_truncated(source, demuxer)
     sketch = _Sketch()
-    drawing = output is not None
+    drawing = bool(writes)
     seen = decode_all(
         source,
         demuxer,
@@ -47,7 +47,7 @@ def examine(source: int, output: int | None, parameters: dict[str, Any]) -> dict
         on_audio=sketch.hear if drawing else None,
     )
     facts = _video_facts(seen) if seen.video else _audio_facts(seen)
-    if output is not None:
+    for output in writes:
         save_thumbnail(sketch.drawn(parameters["thumbnail_px"]), output, parameters["thumbnail_px"])
     return {**facts, "container": parameters["container"]}
 

@@ -17,7 +17,7 @@ import av.error
 from runtime.sandbox import delivered, pictures, streams
 from runtime.sandbox.refusal import Refused
 
-Task = Callable[[int, int | None, dict[str, Any]], dict[str, Any]]
+Task = Callable[[int, list[int], dict[str, Any]], dict[str, Any]]
 _TASKS: dict[str, Task] = {
     "image": pictures.examine,
     "picture": pictures.make,
@@ -35,14 +35,14 @@ def preload() -> None:
 
 
 def perform(
-    task: str, source: int, output: int | None, parameters: dict[str, Any]
+    task: str, reads: list[int], writes: list[int], parameters: dict[str, Any]
 ) -> dict[str, Any]:
     """Do the task: `{"facts": …}`, `{"refused": code, "detail": …}` or `{"defect": traceback}`.
 
     What the decoders raise is the file's fault; anything else is ours and is told as a defect.
     """
     try:
-        return {"facts": _TASKS[task](source, output, parameters)}
+        return {"facts": _TASKS[task](reads[0], writes, parameters)}
     except Refused as refusal:
         return {"refused": refusal.code, "detail": refusal.detail}
     except av.error.FFmpegError as error:

@@ -1,7 +1,7 @@
-"""What is made beside the video: poster, first frame and animated preview, as FFmpeg arguments.
+"""What is made beside the video: poster, first frame and animated preview.
 
-Pure: owns which frames are shown and how the pictures are coded. All three come out of one
-decode. Must not run FFmpeg.
+Pure: owns which frames are shown and at what size. All three come out of the decode that verifies
+the video. Must not decode anything.
 """
 
 from __future__ import annotations
@@ -9,13 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import ffmpeg
 
 from contracts.plan import Frame
-from runtime.ffmpeg import SAFE_DEMUXERS, SAFE_INPUT_OPTIONS, file_url
-from services.collector.coding import EXACT_SCALER, REPEATABLE
+from runtime.probe import ShownPictures, WantedPictures
 
 PREVIEW_FPS = 8
 PREVIEW_LONGEST_S = 4.0
@@ -63,54 +59,18 @@ def preview_size(frame: Frame) -> tuple[int, int]:
     return _even(frame.width_px * scale), _even(frame.height_px * scale)
 
 
-def picture_arguments(video: Path, frame: Frame, files: PictureFiles) -> list[str]:
-    """FFmpeg arguments that decode the delivered video once and write the three pictures."""
-    options = {**SAFE_INPUT_OPTIONS, "format_whitelist": f"{SAFE_DEMUXERS},gif"}
-    split = ffmpeg.input(file_url(video), **options).video.filter_multi_output("split", 3)
-    outputs = (
-        _still(split[0], 0, files.first_frame),
-        _still(split[1], poster_index(frame.frames), files.poster),
-        _preview(split[2], frame, files.preview),
-    )
-    arguments: list[str] = ffmpeg.get_args(ffmpeg.merge_outputs(*outputs), overwrite_output=True)
-    return arguments
-
-
-def _still(stream: Any, index: int, target: Path) -> Any:
-    picture = (
-        stream.filter("select", f"eq(n,{index})")
-        .filter("scale", flags=EXACT_SCALER, out_range="full")
-        .filter("format", "yuvj420p")
-    )
-    return ffmpeg.output(
-        picture,
-        file_url(target),
-        f="image2",
-        update=1,
-        threads=1,
-        **{"frames:v": 1, "c:v": "mjpeg", "q:v": 2, **REPEATABLE},
-    )
-
-
-def _preview(stream: Any, frame: Frame, target: Path) -> Any:
+def shown_pictures(frame: Frame, files: PictureFiles) -> ShownPictures:
+    """What the probe takes of a video of this frame while it decodes it, and where it goes."""
     plan, (width_px, height_px) = preview_plan(frame), preview_size(frame)
-    pictures = (
-        stream.filter("select", f"lt(n,{plan.span_frames})*not(mod(n,{plan.stride}))")
-        .filter("settb", f"{plan.stride}/{frame.fps}")
-        .filter("setpts", "N")
-        .filter("scale", width_px, height_px, flags=EXACT_SCALER)
-        .filter("format", "yuv420p")
+    wanted = WantedPictures(
+        poster=poster_index(frame.frames),
+        stride=plan.stride,
+        span_frames=plan.span_frames,
+        fps=plan.fps,
+        width_px=width_px,
+        height_px=height_px,
     )
-    return ffmpeg.output(
-        pictures,
-        file_url(target),
-        f="webp",
-        loop=0,
-        threads=1,
-        fps_mode="passthrough",
-        quality=60,
-        **{"c:v": "libwebp_anim", **REPEATABLE},
-    )
+    return ShownPictures(wanted, files.first_frame, files.poster, files.preview)
 
 
 def _even(side_px: float) -> int:

@@ -6,17 +6,17 @@ Owns the order of the work: prove, measure, compare the seams, join. Must not st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.plan import Frame
+from runtime.probe import ShownPictures
+from runtime.tasks import end
 from runtime.telemetry import span
-from services.collector.adapters.inspection import measure_segment
 from services.collector.adapters.intake import copy_proved
 from services.collector.adapters.proving import prove_others
 from services.collector.adapters.seam_check import check_seams
-from services.collector.faults import invalid
 from services.collector.joining import Source
 from services.collector.ordering import (
     SegmentOrder,
@@ -25,8 +25,10 @@ from services.collector.ordering import (
     pose_preview_segments,
 )
 from services.collector.rendering import Bench, Rendered, render
-from services.collector.verification import segment_faults
+from services.collector.segments import decoded, surveyed
 from services.collector.work import Work
+
+Judge = Callable[[Path, SegmentOrder, Frame | None], Awaitable[Source]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +39,44 @@ class Clip:
     pose_preview: Rendered | None
 
 
-async def make_clip(work: Work, soundtrack: Path | None) -> Clip:
-    """Join the segments under the soundtrack.
+async def make_clip(
+    work: Work, soundtrack: Path | None, shown: ShownPictures | None = None
+) -> Clip:
+    """Join the segments under the soundtrack; the pictures of `shown` are taken of the clip.
 
     Raises ResultFault when the results are absent or not as ordered, OSError when storage is away.
     """
     plan, report = work.job.plan, work.job.report
     made_of = delivered_segments(plan, report)
-    shown_of = pose_preview_segments(plan, report)
+    posed_of = pose_preview_segments(plan, report)
     overlap_of = overlap_segments(plan, report)
     frame = plan.delivery.frame
     with span("collector.intake"):
-        copied = {order.output.file.key for order in (*made_of, *shown_of, *overlap_of)}
+        copied = {order.output.file.key for order in (*made_of, *posed_of, *overlap_of)}
         await prove_others(plan, report, copied, work.media)
-        made_from = await _sources(work, made_of, frame, "clip")
-        shown_from = await _sources(work, shown_of, None, "pose_preview")
-        overlaps = await _sources(work, overlap_of, frame, "overlap")
+        made_from = await _sources(work, made_of, frame, "clip", surveyed)
+        posed_from = await _sources(work, posed_of, None, "pose_preview", surveyed)
+        overlaps = await _sources(work, overlap_of, frame, "overlap", decoded)
     with span("collector.seams", seams=len(overlaps)):
         await check_seams(made_from, overlaps, work.folder, work.deadline_s)
-    bench = Bench(work.folder / "clip", work.deadline_s)
-    video = await render(made_from, soundtrack, frame, "video", bench)
-    pose_preview = None
-    if shown_from:
-        bench = Bench(work.folder / "pose_preview", work.deadline_s)
-        pose_preview = await render(
-            shown_from, None, _pose_frame(shown_from), "pose_preview", bench
-        )
-    return Clip(video, pose_preview)
+    posing = asyncio.create_task(_pose_preview(work, posed_from))
+    try:
+        bench = Bench(work.folder / "clip", work.deadline_s, shown)
+        video = await render(made_from, soundtrack, frame, "video", bench)
+        return Clip(video, await posing)
+    finally:
+        await end([posing])
+
+
+async def _pose_preview(work: Work, sources: Sequence[Source]) -> Rendered | None:
+    if not sources:
+        return None
+    bench = Bench(work.folder / "pose_preview", work.deadline_s)
+    return await render(sources, None, _pose_frame(sources), "pose_preview", bench)
 
 
 async def _sources(
-    work: Work, orders: Sequence[SegmentOrder], frame: Frame | None, name: str
+    work: Work, orders: Sequence[SegmentOrder], frame: Frame | None, name: str, judge: Judge
 ) -> list[Source]:
     folder = work.folder / name
     await asyncio.to_thread(folder.mkdir)
@@ -75,11 +84,7 @@ async def _sources(
     for order in orders:
         path = folder / f"segment-{order.step:04d}.mp4"
         await copy_proved(work.media, order.output.file, path, order.step)
-        source = await measure_segment(path, order)
-        faults = segment_faults(source.facts, order, frame)
-        if faults:
-            raise invalid(f"{order.output.file.key}: {'; '.join(faults)}", order.step)
-        sources.append(source)
+        sources.append(await judge(path, order, frame))
     return sources
 
 

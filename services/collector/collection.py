@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.events import ExecutionFinished
-from contracts.plan import Delivery, NormalizedJobRecord
+from contracts.plan import NormalizedJobRecord
 from runtime.media_store import MediaStore
 from runtime.telemetry import span
 from services.collector.adapters.inspection import check_pictures, left_in
-from services.collector.adapters.signing import Signer, pen
-from services.collector.artifacts import PictureFiles, picture_arguments
+from services.collector.adapters.signing import Signer
+from services.collector.artifacts import PictureFiles, shown_pictures
 from services.collector.clips import make_clip
 from services.collector.faults import invalid
 from services.collector.films import Film, make_film
 from services.collector.made import Made
-from services.collector.rendering import Rendered, ffmpeg_on_results
+from services.collector.rendering import Rendered
 from services.collector.signed import Signed, sign
 from services.collector.storing import Collected, store
 from services.collector.work import Tell, Work, bring_soundtrack, read_job
@@ -49,12 +49,10 @@ async def collect(
     are absent or not as ordered, OSError when storage is away, SigningFailed.
     """
     work = Work(await read_job(event, media), media, folder, making.deadline_s, making.tell)
-    if making.signer is None:
-        return await _stored(work, await _make(work), None, making)
-    async with pen(making.signer) as ready:
-        made = await _make(work)
+    made, signed = await _make(work), None
+    if making.signer is not None:
         with span("collector.sign"):
-            signed = await sign(work, made, ready, making.made_by, making.tell_prompt)
+            signed = await sign(work, made, making.signer, making.made_by, making.tell_prompt)
     return await _stored(work, made, signed, making)
 
 
@@ -66,30 +64,21 @@ async def _stored(work: Work, made: Made, signed: Signed | None, making: Making)
 async def _make(work: Work) -> Made:
     plan = work.job.plan
     soundtrack = await bring_soundtrack(work)
+    names = ("poster.jpg", "first_frame.jpg", "preview.webp")
+    pictures = PictureFiles(*(work.folder / name for name in names))
+    shown = shown_pictures(plan.delivery.frame, pictures)
     if plan.render is None:
-        clip = await make_clip(work, soundtrack)
+        clip = await make_clip(work, soundtrack, shown)
         film = Film(clip.video, (), clip.pose_preview)
     else:
-        film = await make_film(work, plan.render, soundtrack)
+        film = await make_film(work, plan.render, soundtrack, shown)
     container = plan.render.config.container if plan.render else "mp4"
     for rendered in (film.video, film.pose_preview):
         if rendered is not None:
             await _refuse_leaks(rendered, work.job.record)
-    pictures = await _pictures(work, film.video, plan.delivery)
-    return Made(film.video, container, film.pose_preview, pictures, film.kept)
-
-
-async def _pictures(work: Work, video: Rendered, delivery: Delivery) -> PictureFiles:
-    names = ("poster.jpg", "first_frame.jpg", "preview.webp")
-    pictures = PictureFiles(*(work.folder / name for name in names))
     with span("collector.pictures"):
-        await ffmpeg_on_results(
-            picture_arguments(video.path, delivery.frame, pictures),
-            "pictures cannot be made",
-            work.deadline_s,
-        )
-        await check_pictures(pictures, delivery.frame)
-    return pictures
+        await check_pictures(pictures, plan.delivery.frame)
+    return Made(film.video, container, film.pose_preview, pictures, film.kept)
 
 
 async def _refuse_leaks(rendered: Rendered, record: NormalizedJobRecord) -> None:

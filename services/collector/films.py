@@ -11,6 +11,7 @@ from pathlib import Path
 
 from contracts.base import StoredFile
 from contracts.plan import RenderOrder
+from runtime.probe import ShownPictures
 from runtime.telemetry import span
 from services.collector.adapters.gathering import Gathered, gather
 from services.collector.adapters.proving import prove_others, read_index
@@ -31,17 +32,20 @@ class Film:
     pose_preview: Rendered | None = None
 
 
-async def make_film(work: Work, order: RenderOrder, soundtrack: Path | None) -> Film:
-    """The video of a render order. A GIF has no sound, whatever the soundtrack.
+async def make_film(
+    work: Work, order: RenderOrder, soundtrack: Path | None, shown: ShownPictures
+) -> Film:
+    """The video of a render order, and its pictures. A GIF has no sound, whatever the soundtrack.
 
     Raises ResultFault when what it is made of is absent or not as ordered, OSError when storage
     is away.
     """
     sound = None if order.config.container == "gif" else soundtrack
     if order.source == "clip":
-        return await _of_clip(work, order, sound)
+        return await _of_clip(work, order, sound, shown)
     gathered = await _pictures(work, order)
-    video = await _filmed(work, order, gathered.take, len(gathered.pictures), sound)
+    bench = Bench(work.folder, work.deadline_s, shown)
+    video = await _filmed(work, order, gathered.take, len(gathered.pictures), sound, bench)
     return Film(video, gathered.pictures if order.config.keep_frames else ())
 
 
@@ -67,10 +71,14 @@ def _refuse_count(order: RenderOrder, pictures: tuple[StoredFile, ...], frames: 
         )
 
 
-async def _of_clip(work: Work, order: RenderOrder, sound: Path | None) -> Film:
+async def _of_clip(
+    work: Work, order: RenderOrder, sound: Path | None, shown: ShownPictures
+) -> Film:
     clip = await make_clip(work, None)
     frames = work.job.plan.delivery.frame.frames
-    video = await _filmed(work, order, Take(clip.video.path, numbered=False), 1, sound)
+    bench = Bench(work.folder, work.deadline_s, shown)
+    take = Take(clip.video.path, numbered=False)
+    video = await _filmed(work, order, take, 1, sound, bench)
     kept: tuple[Path, ...] = ()
     if order.config.keep_frames:
         kept = await clip_frames(clip.video.path, work.folder / "kept", frames, work.deadline_s)
@@ -78,13 +86,12 @@ async def _of_clip(work: Work, order: RenderOrder, sound: Path | None) -> Film:
 
 
 async def _filmed(
-    work: Work, order: RenderOrder, take: Take, pictures: int, sound: Path | None
+    work: Work, order: RenderOrder, take: Take, pictures: int, sound: Path | None, bench: Bench
 ) -> Rendered:
     frame = work.job.plan.delivery.frame
     config = order.config
     if order.source != "stills":
         config = config.model_copy(update={"camera_motion": "none"})
-    bench = Bench(work.folder, work.deadline_s)
     return await film(take, pictures, config, sound, frame, bench, _share_of(frame.frames, work))
 
 

@@ -90,7 +90,7 @@ def picture_arguments(source: Path, frame: Frame, target: Path) -> list[str]:
     The sound that an engine put beside them begins before zero (the encoder's lead-in), and a
     join that still sees it would show the first picture 21 ms late.
     """
-    pictures = ffmpeg.input(file_url(source), **SAFE_INPUT_OPTIONS)["v:0"]
+    pictures = one_file(source)
     return _arguments(
         ffmpeg.output(
             pictures,
@@ -110,20 +110,29 @@ def join_script(names: Sequence[str], takes: Sequence[int], fps: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def deliver_arguments(
-    script: Path, soundtrack: Path | None, frame: Frame, target: Path
-) -> list[str]:
-    """FFmpeg arguments that join the segments of a script into the delivered mp4.
+def one_file(segment: Path) -> Any:
+    """The pictures of a single segment, as FFmpeg's input."""
+    return ffmpeg.input(file_url(segment), **SAFE_INPUT_OPTIONS)["v:0"]
 
-    The video is copied without its SEI: free text that an engine may have left there.
-    """
-    video = ffmpeg.input(
+
+def joined_files(script: Path) -> Any:
+    """The pictures of the segments that a join script names, as FFmpeg's input."""
+    return ffmpeg.input(
         file_url(script),
         f="concat",
         safe=0,
         protocol_whitelist=SAFE_PROTOCOLS,
         format_whitelist=f"concat,{SAFE_DEMUXERS}",
     )["v:0"]
+
+
+def deliver_arguments(
+    pictures: Any, soundtrack: Path | None, frame: Frame, target: Path
+) -> list[str]:
+    """FFmpeg arguments that copy pictures and lay the soundtrack under them: the delivered mp4.
+
+    They are copied without their SEI: free text that an engine may have left there.
+    """
     options: dict[str, Any] = {
         "f": "mp4",
         "movflags": "+faststart",
@@ -133,10 +142,10 @@ def deliver_arguments(
         **REPEATABLE,
     }
     if soundtrack is None:
-        return _arguments(ffmpeg.output(video, file_url(target), **options))
+        return _arguments(ffmpeg.output(pictures, file_url(target), **options))
     sound = laid_under(soundtrack, frame)
     options |= sound_coding("mp4")
-    return _arguments(ffmpeg.output(video, sound, file_url(target), **options))
+    return _arguments(ffmpeg.output(pictures, sound, file_url(target), **options))
 
 
 def _arguments(output: Any) -> list[str]:

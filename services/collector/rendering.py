@@ -18,7 +18,7 @@ import structlog
 from contracts.plan import Frame
 from contracts.stages import VideoRenderStage
 from runtime.ffmpeg import FfmpegFailed, run_ffmpeg
-from runtime.probe import DeliveryFacts
+from runtime.probe import DeliveryFacts, ShownPictures
 from runtime.telemetry import span
 from services.collector.adapters.inspection import measure
 from services.collector.faults import ResultFault, invalid
@@ -28,9 +28,12 @@ from services.collector.joining import (
     deliver_arguments,
     encode_arguments,
     join_script,
+    joined_files,
+    one_file,
     picture_arguments,
     reason_to_encode,
 )
+from services.collector.segments import decoded
 from services.collector.verification import delivery_faults
 
 log = structlog.get_logger()
@@ -50,10 +53,12 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where a render does its work and how long one run of FFmpeg may take."""
+    """Where a render does its work, how long one run of FFmpeg may take, and the pictures that
+    are taken of what comes out."""
 
     folder: Path
     deadline_s: float
+    shown: ShownPictures | None = None
 
 
 async def render(
@@ -61,20 +66,19 @@ async def render(
 ) -> Rendered:
     """The segments joined over the soundtrack as `name`.mp4, verified against `frame`.
 
-    Segments that look fit to be copied but do not give an exact video are coded anew once.
-    Raises ResultFault (result_invalid) when that is not exact either.
+    Segments that look fit to be copied but do not give an exact video are decoded, and coded anew
+    once. Raises ResultFault (result_invalid) when a segment is not as ordered or that is not exact
+    either.
     """
     reason = reason_to_encode(sources)
     if reason is None:
         try:
-            parts = [
-                await _copied(source, frame, f"{name}-copy-{n}", bench)
-                for n, source in enumerate(sources)
-            ]
+            parts = await _copies(sources, frame, name, bench)
             return await _joined(parts, sources, soundtrack, frame, name, bench, None)
         except ResultFault as fault:
             reason = f"the copied pictures were refused: {fault.detail}"
             log.warning("video is coded anew", reason=reason)
+        sources = [await decoded(source.path, source.order, frame) for source in sources]
     parts = [
         await _encoded(source, frame, f"{name}-{n}", bench) for n, source in enumerate(sources)
     ]
@@ -110,7 +114,9 @@ async def film(
             on_frame,
         )
     with span("collector.verify"):
-        facts = await measure(target, "video", container=order.container, fps=frame.fps)
+        facts = await measure(
+            target, "video", container=order.container, fps=frame.fps, shown=bench.shown
+        )
     faults = delivery_faults(facts, frame, sound=sound is not None, container=order.container)
     if faults:
         raise invalid(f"video: {'; '.join(faults)}")
@@ -125,6 +131,16 @@ async def clip_frames(clip: Path, folder: Path, frames: int, deadline_s: float) 
     if len(found) != frames:
         raise invalid(f"{len(found)} frames were kept instead of {frames}")
     return tuple(found)
+
+
+async def _copies(
+    sources: Sequence[Source], frame: Frame, name: str, bench: Bench
+) -> Sequence[Path]:
+    if len(sources) == 1 and not sources[0].facts.audio:
+        return [sources[0].path]
+    return [
+        await _copied(source, frame, f"{name}-copy-{n}", bench) for n, source in enumerate(sources)
+    ]
 
 
 async def _copied(source: Source, frame: Frame, name: str, bench: Bench) -> Path:
@@ -157,17 +173,22 @@ async def _joined(
     bench: Bench,
     recoded: str | None,
 ) -> Rendered:
-    script, target = bench.folder / f"{name}.ffconcat", bench.folder / f"{name}.mp4"
-    takes = [source.order.take_frames for source in sources]
-    script.write_text(join_script([part.name for part in parts], takes, frame.fps))
+    target = bench.folder / f"{name}.mp4"
+    if len(parts) == 1:
+        pictures = one_file(parts[0])
+    else:
+        script = bench.folder / f"{name}.ffconcat"
+        takes = [source.order.take_frames for source in sources]
+        script.write_text(join_script([part.name for part in parts], takes, frame.fps))
+        pictures = joined_files(script)
     with span("collector.join", segments=len(parts)):
         await ffmpeg_on_results(
-            deliver_arguments(script, soundtrack, frame, target),
+            deliver_arguments(pictures, soundtrack, frame, target),
             f"{name} cannot be joined",
             bench.deadline_s,
         )
     with span("collector.verify"):
-        facts = await measure(target, name)
+        facts = await measure(target, name, shown=bench.shown)
     faults = delivery_faults(facts, frame, sound=soundtrack is not None)
     if faults:
         raise invalid(f"{name}: {'; '.join(faults)}")

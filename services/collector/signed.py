@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from contracts.base import sha256_hex
-from services.collector.adapters.signing import Pen, SigningFailed, ToSign, read_certificate
+from services.collector.adapters.signing import (
+    Signer,
+    SigningFailed,
+    ToSign,
+    read_certificate,
+    sign_files,
+)
 from services.collector.adapters.unchanged import change_of
 from services.collector.credentials import Origin, claim, source_type
 from services.collector.made import Made
@@ -38,13 +44,13 @@ class Signed:
         return str(at.parent / self.folder / at.name)
 
 
-async def sign(work: Work, made: Made, pen: Pen, made_by: str, tell_prompt: bool) -> Signed:
+async def sign(work: Work, made: Made, signer: Signer, made_by: str, tell_prompt: bool) -> Signed:
     """Sign the poster and every mp4; webm and gif have no place for it and stay as they are.
 
     Raises SigningFailed when a file cannot be signed or is no longer as verified.
     """
     origin = Origin(work.job.record, work.job.report, made_by, tell_prompt)
-    certificate = await asyncio.to_thread(read_certificate, pen.signer.certificate_file)
+    certificate = await asyncio.to_thread(read_certificate, signer.certificate_file)
     delivery = work.job.plan.delivery
     folder = work.folder / "signed"
     await asyncio.to_thread(folder.mkdir)
@@ -63,10 +69,10 @@ async def sign(work: Work, made: Made, pen: Pen, made_by: str, tell_prompt: bool
         )
         for name, (path, mime, key) in sources.items()
     }
-    await pen.sign(list(to_sign.values()))
-    paths = {name: file.target for name, file in to_sign.items()}
+    await sign_files(signer, list(to_sign.values()))
     for file in to_sign.values():
         await _refuse_changes(file)
+    paths = {name: file.target for name, file in to_sign.items()}
     return Signed(
         paths,
         f"signed-{await _name(list(paths.values()))}",

@@ -29,9 +29,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hits", type=int, default=22, help="hits of every failpoint, at most")
     parser.add_argument("--least-hits", type=int, default=20, help="and at least, to pass")
     parser.add_argument("--engines", type=int, default=5)
-    parser.add_argument(
-        "--settle", type=float, help="seconds for the jobs after the last fault"
-    )
+    parser.add_argument("--settle", type=float, help="seconds for the jobs after the last fault")
     parser.add_argument("--folder", type=Path, help="keeps logs and data (default: a new one)")
     return parser.parse_args()
 

@@ -191,6 +191,26 @@ async def test_a_truncated_segment_is_refused(
     assert (await refused(media_store, left)).code == ErrorCode.RESULT_INVALID
 
 
+async def test_pictures_that_do_not_decode_are_refused_at_the_step_that_made_them(
+    media_store: LocalMediaStore, tmp_path: Path
+) -> None:
+    # Every packet is there and in time: only decoding shows it.
+    left = await leave(media_store, tmp_path, Order(66, (33, 33)), [Clip(range(33))] * 2)
+    result = left.report.results[1]
+    key = result.outputs[0].file.key
+    data = bytearray(await media_store.read_bytes(key))
+    start = data.index(b"mdat")
+    middle = start + int.from_bytes(data[start - 4 : start]) // 2
+    data[middle : middle + 100] = bytes(100)
+    file = await media_store.put_bytes(key, bytes(data))
+    output = result.outputs[0].model_copy(update={"file": file})
+    broken = result.model_copy(update={"outputs": (output,)})
+    left = await rewrite(media_store, left, results=(left.report.results[0], broken))
+    fault = await refused(media_store, left)
+    assert (fault.code, fault.step) == (ErrorCode.RESULT_INVALID, 1)
+    assert "decoded" in fault.detail
+
+
 async def test_an_altered_output_is_refused_by_its_hash(
     media_store: LocalMediaStore, tmp_path: Path
 ) -> None:

@@ -19,7 +19,13 @@ from contracts.events import JobOutputs
 from runtime.media_store import LocalMediaStore
 from runtime.outcome import Retry
 from runtime.probe import inspect_delivery
-from services.collector.adapters.signing import Signer, SigningFailed, pen, problem_of
+from services.collector.adapters.signing import (
+    Signer,
+    SigningFailed,
+    ToSign,
+    problem_of,
+    sign_files,
+)
 from services.collector.adapters.unchanged import change_of
 from services.collector.collection import Making, collect
 from services.collector.credentials import ASSEMBLED, ASSERTION, DRAWN, GENERATED
@@ -32,7 +38,7 @@ from tests.collector.chain import event_of, leave_chain, of_frames, of_stills
 from tests.collector.scene import SECRET_PROMPT, SIZE, Clip, Left, Order, Stage, leave
 from tests.support.bus import BusFactory
 from tests.support.examples import JOB
-from tests.support.media import tone, watch
+from tests.support.media import photo, tone, watch
 
 ONE_CLIP = Order(33, (33,))
 
@@ -304,9 +310,10 @@ async def test_a_refusal_to_sign_tells_why_and_nothing_of_the_key(
     broken = tmp_path / "key.pem"
     secret = certificate.key_file.read_text()
     broken.write_text(secret.replace("\n", "", 2))
+    poster = photo(tmp_path / "poster.jpg", format="JPEG")
+    file = ToSign(poster, tmp_path / "signed.jpg", "image/jpeg", {})
     with pytest.raises(SigningFailed) as failed:
-        async with pen(Signer(certificate.chain_file, broken)) as ready:
-            await ready.sign([])
+        await sign_files(Signer(certificate.chain_file, broken), [file])
     assert str(failed.value)
     assert not any(line in str(failed.value) for line in secret.splitlines()[1:-1])
 

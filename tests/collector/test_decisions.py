@@ -29,7 +29,7 @@ from runtime.probe import DeliveredAudio, DeliveryFacts
 from services.collector.artifacts import poster_index, preview_plan, preview_size
 from services.collector.faults import ResultFault
 from services.collector.h264 import frames_only, parameter_sets
-from services.collector.joining import deliver_arguments, join_script
+from services.collector.joining import deliver_arguments, join_script, joined_files
 from services.collector.manifest import document, is_simulated
 from services.collector.ordering import (
     check_report,
@@ -242,7 +242,9 @@ def test_senseless_parameter_sets_never_raise(noise: bytes) -> None:
 
 
 def test_the_sound_ends_at_the_sample_where_the_last_frame_ends() -> None:
-    arguments = deliver_arguments(Path("/w/a.txt"), Path("/w/s.flac"), FRAME, Path("/w/v.mp4"))
+    arguments = deliver_arguments(
+        joined_files(Path("/w/a.txt")), Path("/w/s.flac"), FRAME, Path("/w/v.mp4")
+    )
     graph = arguments[arguments.index("-filter_complex") + 1]
     assert "atrim=end_sample=240000" in graph
     assert arguments[arguments.index("-map_metadata") + 1] == "-1"

@@ -103,7 +103,7 @@ async def test_the_server_carries_no_secret_of_ours(
         limits = ChildLimits(deadline_s=10, cpu_s=10, address_space_bytes=2 << 30)
         end = await own.run(
             "image",
-            photo(tmp_path / "a.png"),
+            [photo(tmp_path / "a.png")],
             limits,
             parameters={"max_pixels": 100_000, "thumbnail_px": 64},
         )

@@ -14,7 +14,13 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from contracts.plan import Frame
-from runtime.probe import DeliveredContainer, DeliveryFacts, ProbeRefused, inspect_delivery
+from runtime.probe import (
+    DeliveredContainer,
+    DeliveryFacts,
+    ProbeRefused,
+    ShownPictures,
+    inspect_delivery,
+)
 from services.collector.artifacts import PictureFiles, preview_plan, preview_size
 from services.collector.faults import invalid
 from services.collector.h264 import parameter_sets
@@ -32,19 +38,35 @@ async def measure(
     *,
     container: DeliveredContainer = "mp4",
     fps: int | None = None,
+    shown: ShownPictures | None = None,
 ) -> DeliveryFacts:
-    """The facts of a fully decoded video. Raises ResultFault for one that cannot be decoded."""
+    """The facts of a fully decoded video, and its pictures where they are wanted.
+
+    Raises ResultFault for one that cannot be decoded.
+    """
     try:
-        return await inspect_delivery(path, container=container, fps=fps)
+        return await inspect_delivery(path, container=container, fps=fps, shown=shown)
     except ProbeRefused as refused:
         raise invalid(f"{what} cannot be decoded: {refused}", step) from refused
 
 
+async def survey_segment(path: Path, order: SegmentOrder) -> Source:
+    """A step's video by its packets, nothing decoded. Raises ResultFault for one that is none."""
+    try:
+        facts = await inspect_delivery(path, packets_only=True)
+    except ProbeRefused as refused:
+        raise invalid(f"{order.output.file.key} is no video: {refused}", order.step) from refused
+    return Source(path, order, facts, await asyncio.to_thread(_parameter_sets, path))
+
+
 async def measure_segment(path: Path, order: SegmentOrder) -> Source:
-    """A step's video, measured. Raises ResultFault for one that cannot be decoded."""
+    """A step's video, decoded. Raises ResultFault for one that cannot be decoded."""
     facts = await measure(path, f"{order.output.file.key}", order.step)
-    index = await asyncio.to_thread(_index, path)
-    return Source(path, order, facts, parameter_sets(index))
+    return Source(path, order, facts, await asyncio.to_thread(_parameter_sets, path))
+
+
+def _parameter_sets(path: Path) -> bytes | None:
+    return parameter_sets(_index(path))
 
 
 def _index(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Has files signed by a child process, and says what certificate signs them.
+"""Has files signed by a confined child, and says what certificate signs them.
 
 Must not load the key: the child does, from the file that the settings name. Must not decide what
 a claim says.
@@ -6,21 +6,24 @@ a claim says.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import atexit
 import json
 import os
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-_CHILD = "services.collector.adapters.signing_child"
-_ROOT = Path(__file__).resolve().parents[3]
+from runtime.sandbox.client import ChildLimits, Sandbox, SandboxLost
+
 SIGN_DEADLINE_S = 120.0
+_LIMITS = ChildLimits(SIGN_DEADLINE_S, cpu_s=120, address_space_bytes=8 << 30, output_bytes=8 << 30)
+
+SIGNING = Sandbox("services.collector.adapters.signing_tasks")
+"""Where this process has files signed. Started with the first one: most collectors sign nothing."""
+
+atexit.register(SIGNING.close)
 
 
 class SigningFailed(Exception):
@@ -55,58 +58,31 @@ class Certificate:
     sha256: str
 
 
-@asynccontextmanager
-async def pen(signer: Signer) -> AsyncIterator[Pen]:
-    """A signing program that is made ready meanwhile: it takes a while to load. Ended after."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-s", "-m", _CHILD),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.defpath, "PYTHONPATH": str(_ROOT), "LC_ALL": "C.UTF-8"},
-        cwd="/",
-    )
+async def sign_files(signer: Signer, files: Sequence[ToSign]) -> None:
+    """Sign every file; the child reads each back and finds it valid.
+
+    Raises SigningFailed with the reason, which never holds the key.
+    """
+    told = [{"mime_type": file.mime_type, "claim": _plain(file.claim)} for file in files]
     try:
-        yield Pen(signer, process)
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
+        end = await SIGNING.run(
+            "sign",
+            [signer.certificate_file, signer.key_file, *(file.source for file in files)],
+            _LIMITS,
+            writes=[file.target for file in files],
+            parameters={"files": told},
+        )
+    except SandboxLost as lost:
+        raise SigningFailed("the signing program was lost") from lost
+    if end.out_of_time:
+        raise SigningFailed(f"not signed within {SIGN_DEADLINE_S:g} s")
+    reply = end.reply or {"refused": f"signal {end.signal}, status {end.exit_code}"}
+    if "signed" not in reply:
+        raise SigningFailed(str(reply["refused"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Pen:
-    """A signing program that waits for its one request."""
-
-    signer: Signer
-    process: asyncio.subprocess.Process
-
-    async def sign(self, files: Sequence[ToSign]) -> None:
-        """Sign every file, once; each is read back and found valid in the program.
-
-        Raises SigningFailed with the reason, which never holds the key.
-        """
-        request = {
-            "certificate_file": str(self.signer.certificate_file.absolute()),
-            "key_file": str(self.signer.key_file.absolute()),
-            "files": [asdict(file) for file in files],
-        }
-        told = json.dumps(request, default=str).encode()
-        try:
-            async with asyncio.timeout(SIGN_DEADLINE_S):
-                answer, complaints = await self.process.communicate(told)
-        except TimeoutError as late:
-            raise SigningFailed(f"not signed within {SIGN_DEADLINE_S:g} s") from late
-        if self.process.returncode != 0:
-            raise SigningFailed(_reason(answer, complaints, self.process.returncode))
-
-
-def _reason(answer: bytes, complaints: bytes, returncode: int | None) -> str:
-    try:
-        return str(json.loads(answer)["refused"])
-    except (ValueError, KeyError, TypeError):
-        return f"the signing program ended with {returncode}: {complaints.decode()[-1000:]}"
+def _plain(claim: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(claim, default=str))
 
 
 def read_certificate(path: Path) -> Certificate:

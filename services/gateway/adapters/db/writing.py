@@ -6,6 +6,8 @@ Must not decide what a row says (services.gateway.projection does).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,24 +26,38 @@ class CheckpointMoved(RuntimeError):
 
 
 async def _upsert(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
-    if not rows:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
+    if rows:
+        await connection.execute(_upserting(connection.dialect.name, table), list(rows))
+
+
+@cache
+def _upserting(dialect_name: str, table: sa.Table) -> sa.Executable:
+    # Kept: naming every column anew took a tenth of the projector's time.
+    statement = _dialect(dialect_name).insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-    statement = statement.on_conflict_do_update(
+    found: sa.Executable = statement.on_conflict_do_update(
         index_elements=keys,
         set_=changed,
         where=table.c.sequence < statement.excluded.sequence,
     )
-    await connection.execute(statement, list(rows))
+    return found
 
 
 async def _insert_new(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
     if rows:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        await connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
+        await connection.execute(_inserting(connection.dialect.name, table), list(rows))
+
+
+@cache
+def _inserting(dialect_name: str, table: sa.Table) -> sa.Executable:
+    found: sa.Executable = _dialect(dialect_name).insert(table).on_conflict_do_nothing()
+    return found
+
+
+def _dialect(name: str) -> Any:
+    # The two have the same words for an upsert, but no common type.
+    return postgresql if name == "postgresql" else sqlite
 
 
 class ReadModelWriter:
