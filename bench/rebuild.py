@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import uvloop
+
 from contracts.events import AnyJobEvent, StepAssigned, StepFinished, StepStarted, encode_event
 from contracts.ids import comfy_prompt_id
 from contracts.subjects import JOBS_STREAM, message_id, subject_of
@@ -119,4 +121,5 @@ async def main(jobs: int) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=10_000)
-    sys.exit(0 if asyncio.run(main(parser.parse_args().jobs)) else 1)
+    # On the event loop that the services run on.
+    sys.exit(0 if uvloop.run(main(parser.parse_args().jobs)) else 1)

@@ -1,6 +1,8 @@
 """Follows a stream in order, from a sequence or from now on, across outages.
 
-Owns re-subscription: every reader sees each sequence once, in order. Must not ack anything.
+Owns the ordered consumer: every reader sees each sequence once, in order. The client library's own
+one asks for its successor from where it reads answers, and stands still for good when that answer
+is late; besides, it makes two tasks for each message. Must not ack anything.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from datetime import datetime
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from pydantic import ValidationError
 
 from contracts import subjects
@@ -25,7 +27,15 @@ from contracts.events import AnyEvent, Progress, parse_event
 log = structlog.get_logger()
 
 IDLE_HEARTBEAT_S = 1.0
-"""With the default an ordered consumer needed 18.5 s to notice a 1 s outage (facts, Delivery)."""
+LOOK_EVERY_S = 1.0
+SILENT_S = 4.0
+"""Without a sign of life for so long, the consumer is taken for gone."""
+_DELIVERED = "$JS.ACK."
+"""How the reply subject of a stream's message begins; that of flow control is another."""
+
+
+class _Interrupted(Exception):
+    """Messages are missing, or the consumer is gone: go on with a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ async def follow(
             async for followed in _until_trouble(client, js, stream, subject, upcoming):
                 upcoming = followed.sequence + 1
                 yield followed
-        except (TimeoutError, NatsError) as trouble:
+        except (TimeoutError, NatsError, _Interrupted) as trouble:
             if client.is_closed:
                 # Nothing will come any more; and the client turns a cancel into this very error.
                 raise
@@ -96,24 +106,72 @@ async def _until_trouble(
     client: Client, js: JetStreamContext, stream: str, subject: str, start: int
 ) -> AsyncIterator[Followed]:
     reconnects = client.stats["reconnects"]
-    subscription = await js.subscribe(
-        subject,
-        stream=stream,
-        ordered_consumer=True,
-        idle_heartbeat=IDLE_HEARTBEAT_S,
-        config=ConsumerConfig(
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=max(1, start)
-        ),
-    )
+    arrived: asyncio.Queue[Msg] = asyncio.Queue()
+    silent_s = 0.0
+
+    async def take(message: Msg) -> None:
+        arrived.put_nowait(message)
+
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox, cb=take)
     try:
+        await js.add_consumer(stream, _consumer(inbox, subject, start))
+        delivered = 0
         while client.stats["reconnects"] == reconnects:
-            try:
-                message = await subscription.next_msg(timeout=1.0)
-            except (TimeoutError, NatsTimeout):
+            message = await _within(arrived, LOOK_EVERY_S)
+            if message is None:
+                silent_s += LOOK_EVERY_S
+                if client.is_closed:
+                    raise ConnectionClosedError
+                if silent_s >= SILENT_S and client.is_connected:
+                    raise _Interrupted(f"neither message nor heartbeat for {silent_s:g} s")
                 continue
-            followed = _read(message, stream)
-            if followed.sequence >= start:
-                yield followed
+            silent_s = 0.0
+            if not message.reply.startswith(_DELIVERED):
+                await _answer(client, message, delivered)
+                continue
+            delivered += 1
+            if message.metadata.sequence.consumer != delivered:
+                raise _Interrupted(f"message {delivered} did not arrive")
+            yield _read(message, stream)
     finally:
         if client.is_connected:
             await subscription.unsubscribe()
+
+
+def _consumer(inbox: str, subject: str, start: int) -> ConsumerConfig:
+    """Ordered: never acknowledged, each message sent once, in turn, held up when we are slow."""
+    return ConsumerConfig(
+        deliver_subject=inbox,
+        filter_subject=subject or None,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=max(1, start),
+        ack_policy=AckPolicy.NONE,
+        max_deliver=1,
+        flow_control=True,
+        idle_heartbeat=IDLE_HEARTBEAT_S,
+        mem_storage=True,
+        num_replicas=1,
+    )
+
+
+async def _within(arrived: asyncio.Queue[Msg], seconds: float) -> Msg | None:
+    if not arrived.empty():
+        return arrived.get_nowait()
+    try:
+        async with asyncio.timeout(seconds):
+            return await arrived.get()
+    except TimeoutError:
+        return None
+
+
+async def _answer(client: Client, control: Msg, delivered: int) -> None:
+    """Tell the server that we have come as far as its flow control message, and hold a heartbeat
+    against what was delivered. Raises _Interrupted when something is missing."""
+    headers = control.headers or {}
+    go_on = control.reply or headers.get("Nats-Consumer-Stalled")
+    if go_on:
+        await client.publish(go_on)
+    last = headers.get("Nats-Last-Consumer")
+    if last is not None and int(last) > delivered:
+        raise _Interrupted(f"messages {delivered + 1} to {last} did not arrive")

@@ -137,27 +137,34 @@ async def read_messages(
 async def _batch(
     client: Client, stream: str, subject: str, start: int, at_most: int = _BATCH
 ) -> tuple[list[Msg], bool]:
+    messages: list[Msg] = []
+    ended: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+
+    async def take(message: Msg) -> None:
+        # The client's own wait for a message makes two tasks for each.
+        headers = message.headers or {}
+        if "Status" not in headers:
+            messages.append(message)
+        elif not ended.done():
+            ended.set_result(headers)
+
     inbox = client.new_inbox()
-    subscription = await client.subscribe(inbox)
+    subscription = await client.subscribe(inbox, cb=take)
     try:
         request = {"batch": at_most, "seq": start, "next_by_subj": subject}
         await client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(request).encode(), inbox)
-        messages: list[Msg] = []
-        while True:
-            message = await subscription.next_msg(timeout=READ_TIMEOUT_S)
-            headers = message.headers or {}
-            status = headers.get("Status")
-            if status == "404":
-                return messages, False
-            if status == "204":
-                return messages, int(headers.get("Nats-Num-Pending", "0")) > 0
-            if status is not None:
-                raise BusUnavailable(f"direct get answered {status}")
-            messages.append(message)
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            end = await ended
+        if end["Status"] == "404":
+            return messages, False
+        if end["Status"] == "204":
+            return messages, int(end.get("Nats-Num-Pending", "0")) > 0
+        raise BusUnavailable(f"direct get answered {end['Status']}")
     except (TimeoutError, NatsTimeout, NoRespondersError) as silent:
         raise BusUnavailable(f"no answer from stream {stream}") from silent
     finally:
-        await subscription.unsubscribe()
+        if not client.is_closed:
+            await subscription.unsubscribe()
 
 
 async def read_job(

@@ -46,7 +46,8 @@ from services.gateway.rebuilding import Rebuilder
 log = structlog.get_logger()
 
 PROJECTED = Gauge("animatrix_projected_sequence", "Last sequence in the read model", ["stream"])
-BATCH = 200
+BATCH = 1000
+"""While there is much to catch up on, a commit for each 200 events took a quarter of the time."""
 PAUSE_S = 0.5
 JOBS_REMEMBERED = 2000
 _Stream = Literal["JOBS", "ASSETS"]

@@ -131,6 +131,46 @@ async def test_following_goes_on_after_a_server_restart_without_gap_or_repeat(
     reading.cancel()
 
 
+async def test_following_goes_on_when_its_consumer_is_gone_without_a_word(
+    bus_factory: BusFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.follow.LOOK_EVERY_S", 0.3)
+    monkeypatch.setattr("runtime.follow.SILENT_S", 1.5)
+    gateway = await bus_factory("gateway")
+    seen: list[int] = []
+
+    async def read() -> None:
+        async for followed in gateway.follow(subjects.JOBS_STREAM, start_sequence=1):
+            seen.append(followed.sequence)
+
+    reading = asyncio.create_task(read())
+    await gateway.publish(whole_job(JOB)[0])
+    await eventually(lambda: seen == [1])
+    js = gateway.client.jetstream()
+    for consumer in await js.consumers_info(subjects.JOBS_STREAM):
+        if consumer.config.durable_name is None:
+            await js.delete_consumer(subjects.JOBS_STREAM, consumer.name)
+    await gateway.publish(whole_job(OTHER_JOB)[0])
+    await eventually(lambda: seen == [1, 2])
+    reading.cancel()
+
+
+async def test_a_follower_that_is_slow_gets_everything_once(bus_factory: BusFactory) -> None:
+    gateway, count = await bus_factory("gateway"), 3000
+    # Larger than what the server sends before it waits to be told that we have come so far.
+    padding = b" " * 20_000
+    for _ in range(count):
+        await gateway.client.publish("animatrix.v1.jobs.x.y", b"{}" + padding)
+    seen: list[int] = []
+    async for followed in gateway.follow(subjects.JOBS_STREAM, start_sequence=1):
+        seen.append(followed.sequence)
+        if followed.sequence % 500 == 0:
+            await asyncio.sleep(0.05)
+        if followed.sequence == count:
+            break
+    assert seen == list(range(1, count + 1))
+
+
 async def test_following_ends_when_the_connection_is_closed(provisioned: NatsProcess) -> None:
     async def read(bus: Bus) -> None:
         async for _ in bus.follow(subjects.JOBS_STREAM):
