@@ -1,8 +1,7 @@
 """Follows a stream in order, from a sequence or from now on, across outages.
 
-Owns the ordered consumer: every reader sees each sequence once, in order. The client library's own
-one asks for its successor from where it reads answers, and stands still for good when that answer
-is late; besides, it makes two tasks for each message. Must not ack anything.
+Owns the ordered consumer (docs/decisions/0029): every reader sees each sequence once, in order, and
+none stands still unnoticed. Must not ack anything.
 """
 
 from __future__ import annotations

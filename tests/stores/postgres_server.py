@@ -10,9 +10,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
@@ -30,9 +31,12 @@ FAST = ("fsync=off", "full_page_writes=off", "max_connections=60", "shared_buffe
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A server; `url` is that of its maintenance database."""
+    """A server; `url` is that of its maintenance database. One of ours can be stopped at once, as
+    by a crash, and started on the same data."""
 
     url: str
+    stop: Callable[[], None] | None = None
+    start: Callable[[], None] | None = None
 
     async def new_database(self) -> str:
         """Make an empty database and return its URL."""
@@ -87,9 +91,12 @@ def running_postgres() -> Iterator[PostgresServer]:
             *(str(programs / "initdb"), "-D", str(data), "-U", "animatrix", "--no-sync"),
             *("-E", "UTF8", "-A", "scram-sha-256", "--pwfile", str(password)),
         )
-        call(*control, "-l", str(folder / "log"), "-o", options, "start")
+        start = partial(call, *control, "-l", str(folder / "log"), "-o", options, "start")
+        start()
         yield PostgresServer(
-            f"postgresql+asyncpg://animatrix:test-password@127.0.0.1:{port}/postgres"
+            f"postgresql+asyncpg://animatrix:test-password@127.0.0.1:{port}/postgres",
+            stop=partial(call, *control, "-m", "immediate", "stop"),
+            start=start,
         )
     finally:
         if (data / "postmaster.pid").exists():

@@ -10,9 +10,9 @@ import os
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,14 @@ READY_WITHIN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
-    """Where a server is and who may use it."""
+    """Where a server is and who may use it. One of ours can be killed, and started on its data."""
 
     endpoint: str
     access_key: str
     secret_key: str
     ca_file: Path | None
+    stop: Callable[[], None] | None = None
+    start: Callable[[], None] | None = None
 
     def settings(self, folder: Path, **more: Any) -> SharedSettings:
         """Settings with a bucket of the test's own, which nobody has made yet."""
@@ -78,6 +80,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
     server = S3Server(
         f"https://127.0.0.1:{port}", "animatrix-test", f"secret-{new_id()}", folder / "ca.pem"
     )
+    running: list[subprocess.Popen[bytes]] = []
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -89,18 +92,29 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
     }
     argv = [str(binary), "server", "--quiet", "--address", f"127.0.0.1:{port}"]
     with (folder / "minio.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*argv, "--certs-dir", str(certificates), str(folder / "data")],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
+
+        def start() -> None:
+            process = subprocess.Popen(
+                [*argv, "--certs-dir", str(certificates), str(folder / "data")],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            running.append(process)
             _wait_until_ready(process, server, folder / "minio.log")
-            yield server
-        finally:
-            process.terminate()
+
+        def stop() -> None:
+            process = running.pop()
+            process.kill()
             process.wait(15)
+
+        try:
+            start()
+            yield replace(server, stop=stop, start=start)
+        finally:
+            for process in running:
+                process.terminate()
+                process.wait(15)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], server: S3Server, log: Path) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, get_args
 
@@ -22,8 +23,8 @@ import httpx
 
 from contracts.subjects import Service
 from runtime.bus_accounts import ADMIN, PASSWORD_VARIABLE, authorization, fresh_passwords
-from tests.stores.postgres_server import running_postgres
-from tests.stores.s3_server import running_s3
+from tests.stores.postgres_server import PostgresServer, running_postgres
+from tests.stores.s3_server import S3Server, running_s3
 from tests.support.comfyui import start_simulator
 from tests.support.nats_cluster import running_cluster
 from tests.support.ports import free_port
@@ -34,11 +35,22 @@ READY_WITHIN_S = 90.0
 SERVICES: tuple[Service, ...] = get_args(Service)
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The servers that the system stands on."""
+
+    database: PostgresServer
+    media: S3Server
+
+
 class ProductionSystem(System):
     """Five `animatrix serve` processes on stores of their own."""
 
-    def __init__(self, var: Path, env: Mapping[str, str], passwords: Mapping[str, str]) -> None:
+    def __init__(
+        self, var: Path, env: Mapping[str, str], passwords: Mapping[str, str], stores: Stores
+    ) -> None:
         """Nothing is started yet; `env` names the stores, `passwords` those of the bus by user."""
+        self.stores = stores
         super().__init__(var, env)
         self.env = {**os.environ, **env}
         self._passwords = passwords
@@ -180,6 +192,7 @@ def production_system(folder: Path, **env: str) -> Iterator[ProductionSystem]:
                 **env,
             },
             passwords,
+            Stores(postgres, s3),
         )
         system.provision()
         system.start()
