@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import mimetypes
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from io import BytesIO
@@ -22,11 +22,12 @@ from typing import BinaryIO, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from minio.datatypes import Object
-from minio.error import S3Error
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3.exceptions import HTTPError
 
 from contracts.base import StoredFile
 from runtime.media_cache import MediaCache
-from runtime.media_store import MediaMissing, StoredStat, checked_key, counted
+from runtime.media_store import MediaAway, MediaMissing, StoredStat, checked_key, counted
 from runtime.s3_client import clear_unfinished_uploads, open_client, presigned_get
 from runtime.s3_download import Download
 from runtime.s3_feed import Feed
@@ -37,6 +38,7 @@ PART_BYTES = 8 * 1024 * 1024
 READERS, WRITERS = 16, 8
 MEGABYTE = 1024 * 1024
 _LISTED_AT_ONCE = 1000
+_SERVER_IN_TROUBLE = 500
 _ABSENT = frozenset({"NoSuchKey", "NoSuchObject", "XMinioParentIsObject"})
 T = TypeVar("T")
 
@@ -64,11 +66,24 @@ class _Hashing:
         return self._digest.hexdigest()
 
 
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Raises MediaAway for what says nothing of a key: no connection, or a server in trouble."""
+    try:
+        yield
+    except S3Error as refused:
+        if refused.response is None or refused.response.status < _SERVER_IN_TROUBLE:
+            raise
+        raise MediaAway(f"the media store answers {refused.code}") from refused
+    except (HTTPError, ServerError, InvalidResponseError) as trouble:
+        raise MediaAway(f"the media store cannot be reached: {trouble!r}") from trouble
+
+
 class S3MediaStore:
     """A bucket, or what lies below a prefix in it. An object appears when its last part is there.
 
-    Errors of the server are minio.error.S3Error, those of the connection urllib3's: both mean
-    "try again later" to a handler.
+    A server that cannot be reached, or cannot answer now, is MediaAway like a folder that is not
+    mounted; what it refuses for good (credentials, a bucket that is not there) is S3Error.
     """
 
     def __init__(self, shared: SharedSettings) -> None:
@@ -92,20 +107,22 @@ class S3MediaStore:
         return self._prefix + checked_key(key)
 
     async def _read(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+        with _reachable():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
     def _put(self, key: str, source: _Readable, length: int) -> StoredFile:
         hashing = _Hashing(source)
         content_type, _ = mimetypes.guess_type(key)
-        self._client.put_object(
-            self._bucket,
-            self._name(key),
-            cast(BinaryIO, hashing),
-            length,
-            content_type or "application/octet-stream",
-            part_size=PART_BYTES,
-            num_parallel_uploads=1,
-        )
+        with _reachable():
+            self._client.put_object(
+                self._bucket,
+                self._name(key),
+                cast(BinaryIO, hashing),
+                length,
+                content_type or "application/octet-stream",
+                part_size=PART_BYTES,
+                num_parallel_uploads=1,
+            )
         stored = StoredFile(key=key, sha256=hashing.sha256, size_bytes=hashing.size_bytes)
         return counted(stored)
 
@@ -180,7 +197,8 @@ class S3MediaStore:
             self._client, self._bucket, self._name(key), self._readers, start, length, etag
         )
         try:
-            yield download
+            with _reachable():
+                yield download
         except S3Error as refused:
             if refused.code in _ABSENT:
                 raise MediaMissing(key) from refused

@@ -16,6 +16,7 @@ from prometheus_client import Gauge
 from contracts.engines import EngineSnapshot
 from runtime.stamp import now
 from runtime.tails import BusUnavailable
+from services.gateway.adapters.db.engine import AWAY_TYPES, is_away
 from services.gateway.adapters.db.reading import ReadModel
 from services.gateway.engines import KnownEngines
 from services.gateway.forecasts import Entry, Forecast, forecast
@@ -129,6 +130,10 @@ class Outlook:
                 self._measure(await self.status())
             except BusUnavailable as silent:
                 log.warning("the queue is not known", reason=str(silent))
+            except AWAY_TYPES as trouble:
+                if not is_away(trouble):
+                    raise
+                log.warning("the queue waits for the database", reason=repr(trouble))
             try:
                 await asyncio.wait_for(stopping.wait(), WATCH_EVERY_S)
             except TimeoutError:

@@ -25,6 +25,7 @@ from services.gateway.settings import Settings
 from tests.gateway.harness import whole_job
 from tests.stores.many_jobs import fill, job
 from tests.stores.postgres_server import PostgresServer
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -249,3 +250,30 @@ async def test_what_is_held_is_added_up_by_kind_and_day(database: Database) -> N
 def test_password_of_the_database_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANIMATRIX_GATEWAY_DATABASE_URL", "postgresql://u:hush@db/animatrix")
     assert "hush" not in repr(Settings())
+
+
+async def test_a_question_that_is_cancelled_twice_leaves_no_task_behind(tmp_path: Path) -> None:
+    """What it left kept the event loop, and so the process, from ending."""
+    opened = open_database(f"sqlite+aiosqlite:///{tmp_path}/gateway.sqlite3")
+    counting = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) "
+        "SELECT count(*) FROM n"
+    )
+    asking = asyncio.Event()
+
+    async def ask() -> None:
+        async with opened.reader.connect() as connection:
+            asking.set()
+            await connection.execute(sa.text(counting))
+
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(ask())
+    await asking.wait()
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    await eventually(lambda: asyncio.all_tasks() == before)
+    await opened.close()

@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import urllib3
 from minio.commonconfig import ENABLED, Filter
 from minio.error import S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
-from runtime.media_store import MediaMissing, open_media_store
+from runtime.media_store import MediaAway, MediaMissing, open_media_store
 from runtime.media_store_s3 import PART_BYTES, S3MediaStore
 from runtime.s3_client import open_client
 from runtime.settings import SharedSettings
@@ -80,7 +79,7 @@ async def test_server_with_an_unknown_certificate_gets_nothing(
     s3_server: S3Server, tmp_path: Path
 ) -> None:
     store = open_media_store(s3_server.settings(tmp_path, s3_ca_file=None))
-    with pytest.raises(urllib3.exceptions.MaxRetryError, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(MediaAway, match="CERTIFICATE_VERIFY_FAILED"):
         await store.put_bytes("jobs/a", b"x")
 
 

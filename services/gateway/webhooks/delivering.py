@@ -20,7 +20,8 @@ from runtime.leases import Lease
 from runtime.stamp import now
 from runtime.tails import BusUnavailable
 from runtime.tasks import end
-from services.gateway.adapters.db.webhooks import STORE_TROUBLE, Due, WebhookStore
+from services.gateway.adapters.db.engine import is_away
+from services.gateway.adapters.db.webhooks import Due, WebhookStore
 from services.gateway.adapters.db.writing import CheckpointMoved
 from services.gateway.adapters.webhook_post import WebhookPost
 from services.gateway.webhooks.announcing import Announcer
@@ -48,6 +49,10 @@ def headers_of(due: Due) -> dict[str, str]:
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": signed,
     }
+
+
+def _passes(trouble: BaseException) -> bool:
+    return isinstance(trouble, (BusUnavailable, CheckpointMoved)) or is_away(trouble)
 
 
 class WebhookDelivery:
@@ -83,12 +88,11 @@ class WebhookDelivery:
     def _explain(self, work: asyncio.Task[None]) -> None:
         """Says why the work ended; what is no passing trouble is raised."""
         trouble = work.exception()
-        passing: tuple[type[Exception], ...] = (BusUnavailable, CheckpointMoved, *STORE_TROUBLE)
         if isinstance(trouble, BaseExceptionGroup):
-            _, grave = trouble.split(passing)
+            _, grave = trouble.split(_passes)
             if grave is not None:
                 raise grave
-        elif trouble is not None and not isinstance(trouble, passing):
+        elif trouble is not None and not _passes(trouble):
             raise trouble
         if trouble is not None:
             log.warning("webhooks wait", reason=repr(trouble))

@@ -6,10 +6,14 @@ halfway because another one wrote first. Must not know a table.
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from pydantic_core import from_json
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
@@ -47,16 +51,12 @@ AWAY_TYPES = (DBAPIError, PoolTimeout, OSError)
 
 
 def is_away(trouble: BaseException) -> bool:
-    """Whether an error says that the database cannot be reached now, so that it may come back.
-
-    The driver's own errors come through unwrapped while a connection is made.
-    """
+    """Whether an error says that the database cannot be reached now, so that it may come back."""
     if isinstance(trouble, DBAPIError):
         return isinstance(trouble, (OperationalError, InterfaceError)) or (
             trouble.connection_invalidated
         )
-    away = isinstance(trouble, (OSError, TimeoutError, PoolTimeout))
-    return away or getattr(trouble, "sqlstate", None) in _STARTING_UP
+    return isinstance(trouble, (OSError, TimeoutError, PoolTimeout))
 
 
 def open_database(url: str) -> Database:
@@ -71,17 +71,55 @@ def open_database(url: str) -> Database:
         engine = create_async_engine(
             parsed, pool_pre_ping=True, pool_size=10, json_deserializer=from_json
         )
+        _tell_outages_alike(engine)
         asker = engine.execution_options(isolation_level="AUTOCOMMIT")
         return Database(reader=engine, writer=engine, asker=asker)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    reader = create_async_engine(parsed, pool_size=5, json_deserializer=from_json)
-    writer = create_async_engine(parsed, pool_size=1, max_overflow=0, json_deserializer=from_json)
+    given: dict[str, Any] = {
+        "json_deserializer": from_json,
+        "connect_args": {"async_creator_fn": _StoppedOnce},
+    }
+    reader = create_async_engine(parsed, pool_size=5, **given)
+    writer = create_async_engine(parsed, pool_size=1, max_overflow=0, **given)
     _prepare_sqlite(reader, "BEGIN")
     _prepare_sqlite(writer, "BEGIN IMMEDIATE")
     return Database(
         reader=reader, writer=writer, asker=reader.execution_options(**{_ONE_STATEMENT: True})
     )
+
+
+def _tell_outages_alike(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def on_connecting(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
+        # The driver's own errors come through unwrapped while a connection is made.
+        try:
+            return dialect.connect(*args, **options)
+        except Exception as refused:
+            if getattr(refused, "sqlstate", None) in _STARTING_UP:
+                raise ConnectionRefusedError(str(refused)) from refused
+            raise
+
+
+class _StoppedOnce(aiosqlite.Connection):
+    """A connection whose second stop waits for nothing.
+
+    A task that is cancelled twice while it asks has its connection closed, and stopped at the same
+    time: the close then asks the thread, which is gone, to stop, and waits for an answer. The task
+    that does so is nobody's, and the process could not end its event loop.
+    """
+
+    def __init__(self, database: str, **options: Any) -> None:
+        super().__init__(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
+        self._thread.daemon = True
+        self._stopped = False
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Have the thread end; the future is done once it has."""
+        if self._stopped:
+            return None
+        self._stopped = True
+        return super().stop()
 
 
 def _prepare_sqlite(engine: AsyncEngine, begin: str) -> None:

@@ -23,8 +23,6 @@ from services.gateway.webhooks.verdicts import Attempt, Verdict
 Row = dict[str, Any]
 _STREAM = "JOBS"
 _COLUMNS = tuple(column.name for column in t.webhooks.columns)
-STORE_TROUBLE: tuple[type[Exception], ...] = (sa.exc.DBAPIError, OSError)
-"""What the store raises while the database is away; trying again later may go well."""
 
 
 @dataclass(frozen=True, slots=True)
