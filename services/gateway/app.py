@@ -67,8 +67,10 @@ async def build(runtime: Runtime) -> AsyncIterator[App]:
     database = open_database(settings.url_of_database(runtime.shared.state_dir))
     try:
         await migrate(database)
-        webhooks = WebhookStore(database, seal_of(settings, runtime.shared.state_dir))
+        seal = seal_of(settings, runtime.shared.state_dir)
+        webhooks, shares = WebhookStore(database, seal), Shares(database, seal)
         await webhooks.reseal()
+        await shares.reseal()
         fanout, read = Fanout(runtime.bus), ReadModel(database)
         engines = KnownEngines(EngineBoard(runtime.bus))
         outlook = Outlook(read, engines, settings.queue_bounds)
@@ -79,7 +81,7 @@ async def build(runtime: Runtime) -> AsyncIterator[App]:
             limits=Limits(settings),
             api_keys=ApiKeys(database),
             audit=AuditTrail(database),
-            shares=Shares(database),
+            shares=shares,
             bus=runtime.bus,
             media=runtime.media,
             read=read,

@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from cryptography.fernet import Fernet
 
+from services.gateway.access.sealing import Seal, SealBroken, is_sealed
 from services.gateway.adapters.db import tables
 from services.gateway.adapters.db.engine import Database, open_database
 from services.gateway.adapters.db.idempotency import IdempotencyKeys, Submission
 from services.gateway.adapters.db.migrate import drop_read_model, migrate
 from services.gateway.adapters.db.reading import ReadModel
+from services.gateway.adapters.db.shares import Shares
 from services.gateway.adapters.db.writing import CheckpointMoved, ReadModelWriter
 from services.gateway.settings import Settings
 from tests.gateway.harness import whole_job
@@ -277,3 +280,42 @@ async def test_a_question_that_is_cancelled_twice_leaves_no_task_behind(tmp_path
     assert task.cancelled()
     await eventually(lambda: asyncio.all_tasks() == before)
     await opened.close()
+
+
+async def test_the_secret_of_share_links_lies_sealed_and_outlives_a_change_of_the_key(
+    database: Database,
+) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    values = sa.select(tables.secrets.c.value)
+
+    async def kept() -> bytes:
+        async with database.reader.connect() as connection:
+            return bytes((await connection.execute(values)).scalar_one())
+
+    # As a system of before there were seals left it.
+    plain = bytes(range(200, 232))
+    async with database.writer.begin() as connection:
+        row = {"name": "share_links", "value": plain}
+        await connection.execute(tables.secrets.insert().values(row))
+    sealed = Shares(database, Seal([old]))
+    await sealed.reseal()
+    assert is_sealed(await kept())
+    assert plain.hex().encode() not in await kept()
+    assert await sealed.secret() == plain
+    before = await kept()
+    renewed = Shares(database, Seal([new, old]))
+    await renewed.reseal()
+    assert await kept() != before
+    assert await Shares(database, Seal([new])).secret() == plain
+    with pytest.raises(SealBroken):
+        await Shares(database, Seal([old])).secret()
+
+
+async def test_the_first_who_asks_makes_the_secret_of_share_links_for_all(
+    database: Database,
+) -> None:
+    seal = Seal([Fernet.generate_key().decode()])
+    both = [Shares(database, seal), Shares(database, seal)]
+    first, second = await asyncio.gather(*(shares.secret() for shares in both))
+    assert first == second
+    assert len(first) == 32

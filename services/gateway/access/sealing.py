@@ -1,4 +1,5 @@
-"""Seals secrets that have to lie in the database and be read again (webhooks sign with theirs).
+"""Seals secrets that have to lie in the database and be read again: webhooks and share links are
+signed with them.
 
 With Fernet keys from the settings, or from a file of this machine that is made at first use. The
 newest key seals, every one of them opens. Must not know what is sealed.
@@ -16,6 +17,11 @@ from services.gateway.settings import Settings
 
 KEY_FILE = "secrets.key"
 _SEALED = "fernet:"
+
+
+def is_sealed(kept: bytes) -> bool:
+    """Whether these bytes are a sealed text."""
+    return kept.startswith(_SEALED.encode())
 
 
 class SealBroken(RuntimeError):

@@ -12,11 +12,17 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from services.gateway.access.sealing import Seal, is_sealed
 from services.gateway.adapters.db import tables
 from services.gateway.adapters.db.engine import Database
 
 _SIGNING = "share_links"
 _SECRET_BYTES = 32
+
+
+def _text(kept: bytes) -> str:
+    # Before there were seals the secret lay here as it is.
+    return kept.decode() if is_sealed(kept) else kept.hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +40,39 @@ class Share:
 class Shares:
     """Keeps share links; the gateways of one system sign with one secret."""
 
-    def __init__(self, database: Database) -> None:
-        """Nothing is read before the first question."""
+    def __init__(self, database: Database, seal: Seal) -> None:
+        """Nothing is read before the first question; the signing secret is kept sealed."""
         self._database = database
+        self._seal = seal
         self._secret: bytes | None = None
 
+    async def reseal(self) -> None:
+        """Seal the signing secret with the newest key: one of before there were seals, or of a key
+        that was replaced. The links stay good. Raises SealBroken when it cannot be opened."""
+        t = tables.secrets
+        mine = t.c.name == _SIGNING
+        async with self._database.writer.begin() as connection:
+            kept = (await connection.execute(sa.select(t.c.value).where(mine))).scalar()
+            if kept is None:
+                return
+            renewed = self._seal.renewed(_text(kept)).encode()
+            if renewed != kept:
+                await connection.execute(t.update().where(mine).values(value=renewed))
+
     async def secret(self) -> bytes:
-        """The signing secret, made by whoever asks first and then never changed."""
+        """The signing secret, made by whoever asks first and then never changed.
+
+        Raises SealBroken when it was sealed with a key that is not there.
+        """
         if self._secret is None:
             t = tables.secrets
-            row = {"name": _SIGNING, "value": secrets.token_bytes(_SECRET_BYTES)}
+            made = self._seal.close(secrets.token_hex(_SECRET_BYTES))
+            row = {"name": _SIGNING, "value": made.encode()}
             async with self._database.writer.begin() as connection:
                 dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
                 await connection.execute(dialect.insert(t).values(row).on_conflict_do_nothing())
                 kept = await connection.execute(sa.select(t.c.value).where(t.c.name == _SIGNING))
-                self._secret = kept.scalar_one()
+                self._secret = bytes.fromhex(self._seal.open(_text(kept.scalar_one())))
         return self._secret
 
     async def keep(self, share: Share) -> None:
