@@ -17,6 +17,7 @@ from fastapi import Request, Response
 from contracts.errors import ErrorCode, error_info
 from contracts.events import JobFailed
 from runtime.ids import new_id
+from runtime.leases import Lease
 from runtime.media_store import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.stamp import stamp
@@ -377,3 +378,24 @@ async def test_secrets_lie_sealed_and_outlive_a_change_of_keys(
     async with start() as world:
         await world.say(*whole_job(new_id()))
         await eventually(lambda: receiver.verified(webhook["secret"]))
+
+
+async def test_what_came_before_anybody_could_announce_is_told_too(
+    bus_factory: BusFactory,
+    media_store: LocalMediaStore,
+    tmp_path: Path,
+    nats_server: NatsProcess,
+    receiver: Receiver,
+) -> None:
+    """Whoever had the lease died before it told anything: the webhook is made, nobody announces."""
+    lease = Lease(await bus_factory("gateway"), "webhooks", "another")
+    assert await lease.acquire()
+    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as world:
+        await world.say(*whole_job(new_id()))
+        webhook = await register(world, receiver.url)
+        job_id = new_id()
+        await world.say(*whole_job(job_id))
+        await world.reaches(job_id, "completed")
+        await lease.release()
+        await eventually(lambda: receiver.verified(webhook["secret"]))
+        assert [told["data"]["job_id"] for told in receiver.verified(webhook["secret"])] == [job_id]

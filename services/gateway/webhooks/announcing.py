@@ -96,10 +96,15 @@ class Announcer:
     async def _place(self) -> int:
         last = (await self._bus.stream_state(JOBS_STREAM)).last_sequence
         at = await self._store.progress()
-        if at is None or at > last:
-            # Nothing was announced yet, or the stream is another one: only what comes is news.
-            await self._store.begin_at(last)
-            return last
+        if at is None:
+            # Nothing was announced yet: news is what came since the first webhook was made.
+            made = [webhook.created_sequence for webhook in await self._store.all()]
+            at = min([last, *made])
+            await self._store.begin_at(at)
+        elif at > last:
+            # The stream is another one: only what comes is news.
+            at = last
+            await self._store.begin_at(at)
         return at
 
     async def _read(self, start: int, into: asyncio.Queue[Followed]) -> None:
