@@ -125,6 +125,8 @@ async def peer_sse(http: httpx.AsyncClient, graph: Mapping[str, Any]) -> Ran:
                 status = json.loads(line[5:]).get("status")
                 if status in ("succeeded", "failed", "canceled"):
                     break
+    # Its stream tells the end a moment before its record of the job does.
+    await _peer_end(http, job_id, 0.002)
     await _peer_fetch(http, job_id)
     return Ran(sent, time.time(), job_id)
 
@@ -133,10 +135,14 @@ async def peer_polling(http: httpx.AsyncClient, graph: Mapping[str, Any]) -> Ran
     """A job through the peer, asked for every `POLL_S` seconds, its first output fetched."""
     sent = time.time()
     job_id = await _peer_submit(http, graph)
-    while (await http.get(f"/api/v2/jobs/{job_id}")).json()["status"] in ("queued", "running"):
-        await asyncio.sleep(POLL_S)
+    await _peer_end(http, job_id, POLL_S)
     await _peer_fetch(http, job_id)
     return Ran(sent, time.time(), job_id)
+
+
+async def _peer_end(http: httpx.AsyncClient, job_id: str, every_s: float) -> None:
+    while (await http.get(f"/api/v2/jobs/{job_id}")).json()["status"] in ("queued", "running"):
+        await asyncio.sleep(every_s)
 
 
 async def _peer_submit(http: httpx.AsyncClient, graph: Mapping[str, Any]) -> str:
