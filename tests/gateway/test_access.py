@@ -22,6 +22,7 @@ from runtime.media_store import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway.access.secrets import digest, is_key, mint_key
+from services.gateway.adapters.db import tables
 from services.gateway.adapters.db.credentials import ApiKeys
 from services.gateway.adapters.db.engine import open_database
 from tests.gateway.harness import IMAGE_FACTS, World, running, sse, whole_job
@@ -173,7 +174,7 @@ async def test_stream_of_all_jobs_tells_only_ones_own(guarded: World) -> None:
         assert (await anext(events))["data"]["job_id"] == hers
 
 
-@pytest.mark.parametrize("by", ["key", "session"])
+@pytest.mark.parametrize("by", ["key", "session", "time"])
 async def test_an_open_stream_ends_when_its_credential_does(
     bus_factory: BusFactory,
     media_store: LocalMediaStore,
@@ -199,8 +200,11 @@ async def test_an_open_stream_ends_when_its_credential_does(
         ):
             assert (await anext(heard))["event"] == "ready"
             assert (await anext(also_heard))["event"] == "ready"
-            revoked = await status(world, "DELETE", f"/api/admin/keys/{key[:15]}", OPERATOR)
-            assert revoked == 204
+            if by == "time":
+                await _let_expire(world, key[:15])
+            else:
+                revoked = await status(world, "DELETE", f"/api/admin/keys/{key[:15]}", OPERATOR)
+                assert revoked == 204
             assert await asyncio.wait_for(anext(heard, None), 10) is None
             # Another's goes on, over some heartbeats more.
             await asyncio.sleep(0.6)
@@ -208,6 +212,19 @@ async def test_an_open_stream_ends_when_its_credential_does(
             await world.say(job_of("ben", job_id)[0])
             assert (await anext(also_heard))["data"]["job_id"] == job_id
         assert await status(world, "GET", "/api/stream", who) == 401
+
+
+async def _let_expire(world: World, key_id: str) -> None:
+    """A key's last day is over."""
+    database = open_database(f"sqlite+aiosqlite:///{world.state_dir}/gateway.sqlite3")
+    keys = tables.api_keys
+    async with database.writer.begin() as connection:
+        past = now() - timedelta(seconds=1)
+        changed = await connection.execute(
+            keys.update().where(keys.c.key_id == key_id).values(expires_at=past)
+        )
+    await database.close()
+    assert changed.rowcount == 1
 
 
 async def test_files_are_their_owners_and_a_job_may_name_only_ones_own(
