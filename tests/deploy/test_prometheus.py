@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -96,21 +96,23 @@ def watched(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command = [binary, f"--config.file={_config(system, folder)}"]
     command += [f"--storage.tsdb.path={folder / 'data'}"]
     command += [f"--web.listen-address=127.0.0.1:{port}"]
+    url = f"http://127.0.0.1:{port}"
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
-        _wait_until_open(port, process, folder / "prometheus.log")
-        yield Watched(system, f"http://127.0.0.1:{port}")
+        _wait_until_ready(url, process, folder / "prometheus.log")
+        yield Watched(system, url)
     finally:
         process.kill()
         process.wait(15)
 
 
-def _wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """An open port is not enough: while its storage starts Prometheus answers 503 in plain text."""
     until_s = time.monotonic() + 30
     while time.monotonic() < until_s and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/-/ready", timeout=5).is_success:
                 return
         time.sleep(0.05)
     raise AssertionError(log.read_text()[-2000:])
