@@ -151,6 +151,7 @@ def _with_password(service: ChildSpec, password: str) -> ChildSpec:
 
 def _simulator(folders: Folders, port: int, environment: Mapping[str, str]) -> ChildSpec:
     own = {n: v for n, v in environment.items() if n.startswith("COMFYUI_SIMULATOR_")}
+    own = {"COMFYUI_SIMULATOR_PREVIEWS": "1", **own}
     module, ready = "simulators.comfyui", "/system_stats"
     return _stand_in(SIMULATOR, module, folders, folders.simulator, port, ready, environment, own)
 

@@ -256,6 +256,8 @@ class Progress(Contract):
     fraction: float = Field(ge=0, le=1)
     phase: Literal["waiting", "loading", "generating", "collecting", "unreachable"]
     comfy_prompt_id: Uuid | None = None
+    live_preview: int = Field(default=0, ge=0)
+    """How many pictures of the unfinished work this step has shown; 0 when there is none."""
 
 
 AnyJobEvent = (

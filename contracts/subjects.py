@@ -15,6 +15,7 @@ ROOT = "animatrix.v1"
 JOBS_STREAM = "JOBS"
 ASSETS_STREAM = "ASSETS"
 PROGRESS_STREAM = "PROGRESS"
+LIVE_PREVIEWS_STREAM = "LIVE_PREVIEWS"
 DEADLETTERS_STREAM = "DEADLETTERS"
 ENGINES_BUCKET = "engines"
 LEASES_BUCKET = "leases"
@@ -25,6 +26,7 @@ DEADLETTER_CONSUMER = "gateway-deadletters"
 ALL_JOBS = f"{ROOT}.jobs.>"
 ALL_ASSETS = f"{ROOT}.assets.>"
 ALL_PROGRESS = f"{ROOT}.progress.*"
+ALL_LIVE_PREVIEWS = f"{ROOT}.live_previews.*"
 ADVISORIES = (
     "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",
     "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>",
@@ -79,6 +81,11 @@ def progress_subject(job_id: str) -> str:
     return f"{ROOT}.progress.{job_id}"
 
 
+def live_preview_subject(job_id: str) -> str:
+    """The latest picture of a job's unfinished work: bare JPEG bytes, no event."""
+    return f"{ROOT}.live_previews.{job_id}"
+
+
 def all_of(event: type[Event]) -> str:
     """Every event of one kind, of every job or asset."""
     branch = "jobs" if issubclass(event, JobEvent) else "assets"
@@ -86,10 +93,13 @@ def all_of(event: type[Event]) -> str:
     return f"{ROOT}.{branch}.*.{tail}"
 
 
+_KEYED = frozenset({"jobs", "assets", "progress", "live_previews"})
+
+
 def family_of(subject: str) -> str:
     """A subject with ids replaced, for metric labels and span names: few values, for ever."""
     parts = subject.split(".")
-    if len(parts) > 3 and parts[0] == "animatrix" and parts[2] in ("jobs", "assets", "progress"):
+    if len(parts) > 3 and parts[0] == "animatrix" and parts[2] in _KEYED:
         parts[3] = "*"
     return ".".join(parts)
 

@@ -27,6 +27,7 @@ from contracts.subjects import (
     ENGINES_BUCKET,
     JOBS_STREAM,
     LEASES_BUCKET,
+    LIVE_PREVIEWS_STREAM,
     PROGRESS_STREAM,
     PUBLISHES,
     ROOT,
@@ -41,7 +42,7 @@ SERVER_FILE = "server.env"
 _STREAMS = (JOBS_STREAM, ASSETS_STREAM, PROGRESS_STREAM)
 _BUCKETS = (f"KV_{ENGINES_BUCKET}", f"KV_{LEASES_BUCKET}")
 _READS: dict[Service, tuple[str, ...]] = {
-    "gateway": (*_STREAMS, DEADLETTERS_STREAM, *_BUCKETS),
+    "gateway": (*_STREAMS, LIVE_PREVIEWS_STREAM, DEADLETTERS_STREAM, *_BUCKETS),
     "executor": (JOBS_STREAM, *_BUCKETS),
     "ingest": (JOBS_STREAM, ASSETS_STREAM),
     "composer": (JOBS_STREAM,),
@@ -83,6 +84,8 @@ def _events(service: Service) -> list[str]:
         subjects.append(f"{ROOT}.{branch}.*.{name}{'.*' if name == 'step_ready' else ''}")
     if service in ("executor", "collector"):
         subjects.append(f"{ROOT}.progress.*")
+    if service == "executor":
+        subjects.append(f"{ROOT}.live_previews.*")
     if service == "gateway":
         # It delivers dead letters again, whoever they were from.
         subjects += [f"{ROOT}.jobs.>", f"{ROOT}.assets.>"]

@@ -146,26 +146,31 @@ class ShownPictures:
 
 
 async def probe_media(
-    path: Path, *, limits: ProbeLimits = DEFAULT_LIMITS, thumbnail: Path | None = None
+    path: Path,
+    *,
+    limits: ProbeLimits = DEFAULT_LIMITS,
+    thumbnail: Path | None = None,
+    thumbnail_px: int = THUMBNAIL_PX,
 ) -> Probed:
     """Decode the whole file and say what it is; with `thumbnail`, also write a JPEG there.
 
-    The JPEG's longer side is at most 512 pixels; sound gives a waveform. Raises ProbeRefused with
-    FILE_EMPTY, FILE_TYPE_UNSUPPORTED, FILE_FORBIDDEN (text that names other files),
+    The JPEG's longer side is at most `thumbnail_px`; sound gives a waveform. Raises ProbeRefused
+    with FILE_EMPTY, FILE_TYPE_UNSUPPORTED, FILE_FORBIDDEN (text that names other files),
     FILE_CONTENT_MISMATCH (two formats at once), FILE_UNDECODABLE, FILE_TOO_MANY_PIXELS or
     FILE_TOO_LONG; SandboxLost or SandboxBroken when nothing was learnt and it may be tried again;
     FileNotFoundError.
     """
     found = await asyncio.to_thread(_recognise, path)
     if found.demuxer is None:
-        task, parameters = "image", _picture_parameters(limits)
+        task = "image"
+        parameters = {**_picture_parameters(limits), "thumbnail_px": thumbnail_px}
     else:
         task = "streams"
         parameters = {
             **_stream_parameters(limits),
             "demuxer": found.demuxer,
             "container": found.extension,
-            "thumbnail_px": THUMBNAIL_PX,
+            "thumbnail_px": thumbnail_px,
         }
     end = await SANDBOX.run(
         task,
@@ -242,7 +247,7 @@ async def inspect_delivery(
 
 
 def _picture_parameters(limits: ProbeLimits) -> dict[str, Any]:
-    return {"max_pixels": limits.max_image_pixels, "thumbnail_px": THUMBNAIL_PX}
+    return {"max_pixels": limits.max_image_pixels}
 
 
 def _stream_parameters(limits: ProbeLimits) -> dict[str, Any]:

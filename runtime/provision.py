@@ -29,10 +29,13 @@ from runtime.settings import nats_servers
 
 DEDUP_WINDOW_S = 600.0
 LEASE_TTL_S = 6.0
+LIVE_PREVIEW_AGE_S = 600.0
+LIVE_PREVIEWS_BYTES = 32 << 20
+"""Memory of the server for pictures of unfinished work: some 1,000 running jobs; the oldest go."""
 
 
 def stream_configs(replicas: int) -> list[StreamConfig]:
-    """The four streams. JOBS and ASSETS discard nothing: they are the audit trail."""
+    """The five streams. JOBS and ASSETS discard nothing: they are the audit trail."""
     durable = {"storage": StorageType.FILE, "retention": RetentionPolicy.LIMITS}
     return [
         StreamConfig(
@@ -55,6 +58,17 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
             storage=StorageType.MEMORY,
             max_msgs_per_subject=3,
             max_age=6 * 3600,
+            num_replicas=replicas,
+            allow_direct=True,
+        ),
+        StreamConfig(
+            name=subjects.LIVE_PREVIEWS_STREAM,
+            subjects=[subjects.ALL_LIVE_PREVIEWS],
+            storage=StorageType.MEMORY,
+            max_msgs_per_subject=1,
+            max_bytes=LIVE_PREVIEWS_BYTES,
+            max_age=LIVE_PREVIEW_AGE_S,
+            discard=DiscardPolicy.OLD,
             num_replicas=replicas,
             allow_direct=True,
         ),

@@ -315,6 +315,7 @@ export const strings = {
   },
   runs: {
     gallery: 'Your videos',
+    livePreview: 'What is made so far',
     cancel: 'Cancel',
     cancelSure: 'Stop this video?',
     cancelWhy: 'What was generated so far is lost.',

@@ -112,6 +112,7 @@ class Settings(ServiceSettings):
     cancel_patience_s: float = Field(default=30.0, gt=0)
     job_look_interval_s: float = Field(default=5.0, gt=0)
     progress_interval_s: float = Field(default=0.25, gt=0)
+    live_preview_interval_s: float = Field(default=1.0, gt=0)
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:

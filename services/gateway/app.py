@@ -16,6 +16,7 @@ from planning.registry import load_workflows
 from runtime.backlog import watch_backlog
 from runtime.engine_board import EngineBoard
 from runtime.http_server import listen, serve_http
+from runtime.live_previews import LivePreviews
 from runtime.process import App, Runtime
 from services.gateway.access.authenticating import Authenticator
 from services.gateway.access.limits import Limits
@@ -99,6 +100,7 @@ async def build(runtime: Runtime) -> AsyncIterator[App]:
             workflows=ActiveWorkflows(load_workflows(), Activations(database)),
             packs=load_packs(),
             outlook=outlook,
+            live_previews=LivePreviews(runtime.bus),
             limiter=ActiveJobs(read, fanout, settings.max_active_jobs),
             webhooks=webhooks,
             webhook_post=WebhookPost(settings.webhook_allowed_networks, settings.webhook_timeout_s),

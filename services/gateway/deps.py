@@ -14,6 +14,7 @@ from contracts.errors import ErrorCode
 from planning.prompt_packs import PackRegistry
 from runtime.bus import Bus
 from runtime.health import Check
+from runtime.live_previews import LivePreviews
 from runtime.media_store import MediaStore
 from services.gateway.access.authenticating import Authenticator
 from services.gateway.access.caller import Caller
@@ -65,6 +66,7 @@ class Deps:
     workflows: ActiveWorkflows
     packs: PackRegistry
     outlook: Outlook
+    live_previews: LivePreviews
     limiter: ActiveJobs
     webhooks: WebhookStore
     webhook_post: WebhookPost

@@ -69,7 +69,10 @@ class AssetPage(BaseModel):
 
 
 class ProgressView(BaseModel):
-    """How far a job is. `step` and `segment` count from 1."""
+    """How far a job is. `step` and `segment` count from 1.
+
+    `live_preview_url` is a picture of the unfinished work; it changes with every new picture.
+    """
 
     percent: float
     step: int
@@ -77,6 +80,7 @@ class ProgressView(BaseModel):
     segment: int
     segments: int
     phase: str
+    live_preview_url: str | None = None
 
 
 class QueueView(BaseModel):
@@ -244,7 +248,15 @@ def live_progress(latest: Progress) -> ProgressView:
         segment=latest.segment + 1,
         segments=latest.segments,
         phase=latest.phase,
+        live_preview_url=_live_preview_url(latest),
     )
+
+
+def _live_preview_url(latest: Progress) -> str | None:
+    if not latest.live_preview:
+        return None
+    picture = f"{latest.step}-{latest.segment}-{latest.live_preview}"
+    return f"/api/jobs/{latest.job_id}/live-preview?picture={picture}"
 
 
 def file_url(job_id: str, name: str) -> str:

@@ -7,16 +7,19 @@ do is in nodes.py and its modules; who listens is in sockets.py.
 import io
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
 
 from simulators.comfyui.catalogue import Catalogue
+from simulators.comfyui.clips import Frame
 from simulators.comfyui.faults import FaultBoard, strike_node
 from simulators.comfyui.files import Files
 from simulators.comfyui.journal import Journal
 from simulators.comfyui.nodes import Context, Done, behaviours
 from simulators.comfyui.queue import PromptQueue, QueuedPrompt
+from simulators.comfyui.render import coarse
 from simulators.comfyui.runs import Cached, Interrupted, Run, described, files_of
 from simulators.comfyui.sockets import Hub
 from simulators.comfyui.walk import Signatures, is_link, needed, next_node
@@ -151,11 +154,11 @@ class Executor(threading.Thread):
             self._hub.send("progress", {**body, "node": node_id}, self._hub.client_id)
             self._heed(run)
 
-        def step(value: int, of: int) -> None:
+        def step(value: int, of: int, sampled: Callable[[], Frame]) -> None:
             self._wait(run)
             progress(value, of)
             if self._previews:
-                self._preview(run, node_id, value, of)
+                self._preview(run, node_id, coarse(sampled(), value / of))
 
         context = Context(
             files=self._files,
@@ -216,10 +219,9 @@ class Executor(threading.Thread):
         body = {"prompt_id": run.prompt.prompt_id, "nodes": dict(run.progress)}
         self._hub.send("progress_state", body, self._hub.client_id)
 
-    def _preview(self, run: Run, node_id: str, value: int, of: int) -> None:
+    def _preview(self, run: Run, node_id: str, shown: Image.Image) -> None:
         picture = io.BytesIO()
-        shade = round(255 * value / of)
-        Image.new("RGB", (64, 64), (shade, 64, 255 - shade)).save(picture, "JPEG")
+        shown.save(picture, "JPEG", quality=95)
         metadata = dict.fromkeys(("node_id", "display_node_id", "real_node_id"), node_id)
         more = {"prompt_id": run.prompt.prompt_id, "parent_node_id": None}
         self._hub.send_preview(picture.getvalue(), {**metadata, **more})

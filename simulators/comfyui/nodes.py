@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from simulators.comfyui.clips import Frame
 from simulators.comfyui.faults import FaultBoard
 from simulators.comfyui.files import Files
 
@@ -20,8 +21,8 @@ class Context:
     """What a running node may use.
 
     ``progress(value, of)`` reports and raises when the prompt was interrupted; ``step``
-    also waits the time one sampling step takes. ``signature`` stands for the node's class
-    and everything upstream of it.
+    also waits the time one sampling step takes and may show the picture it is handed the
+    maker of. ``signature`` stands for the node's class and everything upstream of it.
     """
 
     files: Files
@@ -30,7 +31,7 @@ class Context:
     graph: Graph
     extra: dict[str, Any]
     progress: Callable[[int, int], None]
-    step: Callable[[int, int], None]
+    step: Callable[[int, int, Callable[[], Frame]], None]
 
 
 @dataclass(frozen=True)

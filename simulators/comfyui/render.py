@@ -61,6 +61,16 @@ def marked(clip: Clip) -> Clip:
     return mapped(clip, change, (clip.width, clip.height))
 
 
+def coarse(frame: Frame, share: float) -> Image.Image:
+    """A small marked picture of a frame that is still in the making: the more the clearer."""
+    fit = 192 / max(frame.shape[:2])
+    width, height = (max(16, round(side * fit)) for side in (frame.shape[1], frame.shape[0]))
+    grain = max(1, round(16 * (1 - share)))
+    small = Image.fromarray(frame).resize((max(1, width // grain), max(1, height // grain)))
+    unclear = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
+    return Image.fromarray(marked(still(unclear)).frame(0))
+
+
 def _lower_box(width: int, height: int) -> tuple[int, int, int]:
     """Side and top row of the square boxes above the band in the lowest quarter; right margin."""
     bottom = height - band_rows(height)

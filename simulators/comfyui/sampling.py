@@ -192,9 +192,10 @@ def sample(context: Context, inputs: dict[str, Any]) -> Done:
     steps: int = inputs["steps"]
     last = min(steps, inputs.get("end_at_step", steps))
     wanted = max(0, last - inputs.get("start_at_step", 0))
+    sampled = repainted(latent, tile(context.signature))
     for step in range(wanted):
-        context.step(step + 1, wanted)
-    return Done((repainted(latent, tile(context.signature)),))
+        context.step(step + 1, wanted, lambda: decoded(sampled).frame(0))
+    return Done((sampled,))
 
 
 @node("TrimVideoLatent")

@@ -112,6 +112,13 @@ def slow_engine(system: System, seconds: float = 3.0, times: int | None = None) 
     order_faults(system, {"kind": "slow", "class": "KSampler", "seconds": seconds, "times": times})
 
 
+def pace_engine(system: System, step_s: float) -> None:
+    """How long a step of the simulated sampling takes from now on, in seconds."""
+    state = json.loads((system.var / "run" / "state.json").read_text())
+    url = f"{state['engine']['url']}/simulator/speed"
+    httpx.put(url, json={"step_s": step_s}).raise_for_status()
+
+
 def names(found: Sequence[dict[str, Any]]) -> list[str]:
     """What axe found, short enough to read in a failure."""
     return [f"{v['id']}: {[n['html'][:160] for n in v['nodes']][:4]}" for v in found]

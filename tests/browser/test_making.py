@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import in_the_browser
-from tests.browser.studio import Studio, slow_engine
+from tests.browser.studio import Studio, pace_engine, slow_engine
 from tests.support.media import Size, photo
 
 pytestmark = in_the_browser
@@ -54,6 +54,25 @@ async def test_four_actions_make_a_video_that_plays(
     await player.get_by_role("button", name="One frame forward").click()
     assert await video.evaluate("v => v.paused")
     await studio.shoot("player")
+
+
+async def test_the_work_so_far_is_seen_while_it_is_made(
+    studio: Studio, hero: Path, motion: Path
+) -> None:
+    pace_engine(studio.system, 1.5)
+    try:
+        await studio.fill(hero, motion, WORDS)
+        await studio.generate()
+        seen = studio.cards.first.get_by_role("img", name="What is made so far")
+        await expect(seen).to_be_visible()
+        first = await seen.get_attribute("src")
+        assert await seen.evaluate("picture => picture.naturalWidth") > 0
+        await expect(seen).not_to_have_attribute("src", str(first))
+        await studio.shoot("live-preview")
+    finally:
+        pace_engine(studio.system, 0.0)
+    await studio.finished()
+    await expect(seen).to_have_count(0)
 
 
 async def test_a_character_takes_the_place_of_another_all_by_keyboard(

@@ -59,6 +59,7 @@ class SimulatedComfy:
 
     def __init__(self, state: Path, *, step_s: float = 0.0) -> None:
         self.state = state
+        self.previews = False
         self._step_s = step_s
         self._port = 0
         self._process: Forked | None = None
@@ -72,6 +73,7 @@ class SimulatedComfy:
         """Starts it and waits until it listens."""
         port_file = self.state.parent / "comfy.port"
         arguments = ["--port", str(self._port), "--speed", str(self._step_s)]
+        arguments += ["--previews"] if self.previews else []
         self._process, self._port = start_listening(
             "simulators.comfyui", self.state, arguments, port_file
         )

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.events import AnyJobEvent, Progress
 from runtime.ids import new_id
+from runtime.live_previews import LivePreviews
 from runtime.stamp import now
 from services.gateway import fanout
 from services.gateway.fanout import Fanout, Told
@@ -75,6 +76,37 @@ async def test_client_that_saw_the_end_is_told_not_to_come_back(world: World) ->
     told = await read_job_stream(world, job_id)
     url, headers = f"/api/jobs/{job_id}/stream", {"Last-Event-ID": told[-1]["id"]}
     assert (await world.http.get(url, headers=headers)).status_code == 204
+
+
+async def test_the_picture_of_unfinished_work_is_served_until_the_job_ends(world: World) -> None:
+    job_id = new_id()
+    *going, last = whole_job(job_id)
+    await world.say(*going[:-1])
+    path, previews = f"/api/jobs/{job_id}/live-preview", LivePreviews(world.buses["executor"])
+    assert (await world.http.get(path)).status_code == 404
+
+    await previews.show(job_id, b"the first picture")
+    await previews.show(job_id, b"the second picture")
+    await world.buses["executor"].progress(
+        progress(job_id, 0.5).model_copy(update={"live_preview": 2})
+    )
+
+    async def url() -> Any:
+        return ((await world.job(job_id))["progress"] or {}).get("live_preview_url")
+
+    assert (await eventually(url)).startswith(path + "?")
+    answer = await world.http.get(await url())
+    assert (answer.status_code, answer.content) == (200, b"the second picture")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["cache-control"] == "no-store"
+    assert (await world.http.get(f"/api/jobs/{new_id()}/live-preview")).status_code == 404
+
+    await world.say(going[-1], last)
+
+    async def gone() -> bool:
+        return (await world.http.get(path)).status_code == 404
+
+    await eventually(gone)
 
 
 async def test_progress_has_no_id_and_the_latest_comes_on_connect(world: World) -> None:

@@ -21,6 +21,7 @@ from contracts.subjects import (
     Consumer,
     Service,
     lane_consumer,
+    live_preview_subject,
     subject_of,
 )
 from runtime.bus import Bus
@@ -36,6 +37,7 @@ from runtime.bus_accounts import (
 from runtime.engine_board import EngineBoard
 from runtime.ids import new_id
 from runtime.leases import Lease
+from runtime.live_previews import LivePreviews
 from runtime.nats_process import NatsProcess, nats_binary
 from runtime.outcome import Terminal
 from runtime.provision import provision
@@ -116,6 +118,8 @@ async def test_every_service_does_its_work_with_its_own_account(
             break
     await buses["executor"].progress(progress_of(job_id))
     await eventually(lambda: told(buses["gateway"], job_id))
+    await LivePreviews(buses["executor"]).show(job_id, b"a picture")
+    await eventually(lambda: LivePreviews(buses["gateway"]).latest(job_id))
     for service, bus in buses.items():
         assert (await bus.job(job_id)).state.ended, service
     holders: list[Service] = ["gateway", "executor"]
@@ -158,6 +162,7 @@ async def test_the_server_refuses_events_of_others(
     forbidden += [f"$JS.API.CONSUMER.DELETE.{c.stream}.{c.durable}" for c in CONSUMERS]
     forbidden += [f"$JS.API.CONSUMER.CREATE.{c.stream}.{c.durable}.x" for c in CONSUMERS]
     if service != "executor":
+        forbidden.append(live_preview_subject("a-job"))
         forbidden.append("$JS.API.DIRECT.GET.KV_engines.$KV.engines.e-0")
     for subject in forbidden:
         await client.publish(subject, b"")

@@ -23,6 +23,7 @@ from engines.comfyui import (
     Lost,
     Outcome,
     Overdue,
+    PreviewImage,
     Queued,
     Reachable,
     Stalled,
@@ -32,8 +33,10 @@ from engines.comfyui import (
     follow,
 )
 from runtime import tasks
+from runtime.live_previews import LivePreviews
 from services.executor.adapters.comfy_link import ComfyLink
 from services.executor.comfyui.gauge import Gauge
+from services.executor.comfyui.showing import Showing
 from services.executor.comfyui.work import Work
 from services.executor.deps import Deps
 from services.executor.pace import Phase, Throttle
@@ -50,6 +53,12 @@ class Watch:
         self._deps = deps
         self._gauge = Gauge(work.graph)
         self._throttle = Throttle(deps.settings.progress_interval_s)
+        self._showing = Showing(
+            work.event.job_id,
+            LivePreviews(deps.bus),
+            deps.settings.live_preview_interval_s,
+            self._report_picture,
+        )
         self._ran_already_s = ran_already_s
         self.started_s: float | None = None
 
@@ -70,6 +79,8 @@ class Watch:
                 raise
             log.warning("step is overdue", deadline_s=deadline_s)
             return Overdue(time.monotonic() - (self.started_s or begun))
+        finally:
+            await self._showing.end()
 
     async def _unless_stuck(self, following: Coroutine[Any, Any, Outcome]) -> Outcome:
         """What following yields; Stalled at once when the engine hangs in another prompt."""
@@ -112,6 +123,8 @@ class Watch:
                         await self._report(force=True)
                     case Doubled(copies=copies):
                         await self._reduce(copies)
+                    case Heard(message=PreviewImage() as picture):
+                        self._showing.offer(picture)
                     case Heard(message=message):
                         if self._gauge.hear(message):
                             await self._report()
@@ -150,5 +163,9 @@ class Watch:
     async def _report(self, phase: Phase | None = None, *, force: bool = False) -> None:
         if not self._throttle.passes(time.monotonic()) and not force:
             return
-        told = self._work.progress(phase or self._gauge.phase, self._gauge.fraction)
+        gauge = self._gauge
+        told = self._work.progress(phase or gauge.phase, gauge.fraction, self._showing.shown)
         await self._deps.bus.progress(told)
+
+    async def _report_picture(self) -> None:
+        await self._report(force=True)

@@ -34,9 +34,10 @@ class Work:
     prompt_id: str
     folder: str
 
-    def progress(self, phase: Phase, fraction: float) -> Progress:
-        """A report of how far the job is."""
-        return progress_of(self.event, self.plan, self.prompt_id, phase, fraction)
+    def progress(self, phase: Phase, fraction: float, live_preview: int = 0) -> Progress:
+        """A report of how far the job is; `live_preview` counts the pictures shown of it."""
+        told = progress_of(self.event, self.plan, self.prompt_id, phase, fraction)
+        return told.model_copy(update={"live_preview": live_preview})
 
 
 async def read_work(media: MediaStore, event: StepReady, state: JobState) -> Work:

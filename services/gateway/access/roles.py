@@ -57,6 +57,7 @@ ROUTE_ROLES: Mapping[str, Mapping[str, Role | str]] = {
     "/api/jobs/{job_id}/export/{sha256}": {"GET": "viewer"},
     "/api/jobs/{job_id}/events": {"GET": "viewer"},
     "/api/jobs/{job_id}/files/{name}": {"GET": "viewer"},
+    "/api/jobs/{job_id}/live-preview": {"GET": "viewer"},
     "/api/jobs/{job_id}/outputs": {"GET": "viewer"},
     "/api/jobs/{job_id}/stream": {"GET": "viewer"},
     "/api/characters": {"GET": "viewer", "POST": "creator"},

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from contracts.errors import ErrorCode
 from contracts.events import JobEvent
-from contracts.lifecycle import PublicState
+from contracts.lifecycle import TERMINAL, PublicState
 from contracts.plan import JobPlan, Mode
 from planning.planner import Refusal
 from planning.requests import AnimateRequest, AnyJobRequest, AudioPerformanceRequest, JobRequest
@@ -251,6 +251,20 @@ async def job_file(
     filename = f"animatrix-{job_id[-12:]}-{name}" if download else name
     served = Served(file.key, file.sha256, filename, media_type_of(name), disposition)
     return await serve(request, deps.media, served)
+
+
+@router.get(
+    "/{job_id}/live-preview",
+    response_class=Response,
+    responses={**_FOUND_PROBLEMS, 200: {"content": {"image/jpeg": {}}}},
+)
+async def live_preview(deps: Needs, caller: Who, job_id: str) -> Response:
+    """The latest picture of a running job's unfinished work, where its engine sends any."""
+    job = await find_job(deps, caller, job_id)
+    picture = None if job["status"] in TERMINAL else await deps.live_previews.latest(job_id)
+    if picture is None:
+        raise refused(_C.NOT_FOUND, sentence="There is no picture of this job's work.")
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 @router.post(
