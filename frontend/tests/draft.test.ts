@@ -48,21 +48,31 @@ describe('the kept draft', () => {
         { role: 'ground_truth', assetId: 'id-ground_truth', crop },
         { role: 'audio', assetId: 'id-audio', crop: null },
       ],
+      unfinished: [],
     });
   });
 
-  it('forgets files that never reached the server or were refused', () => {
-    const list = [
-      attachment('ground_truth', { assetId: null, state: 'uploading' }),
-      attachment('audio', { state: 'refused' }),
-    ];
-    expect(read(written(EMPTY_DRAFT, list)).attachments).toEqual([]);
+  it('forgets files that were refused', () => {
+    const { attachments, unfinished } = read(
+      written(EMPTY_DRAFT, [attachment('audio', { state: 'refused' })]),
+    );
+    expect([attachments, unfinished]).toEqual([[], []]);
+  });
+
+  it('remembers by name what did not wholly reach the server, however often it is left', () => {
+    const cut = ['uploading', 'waiting', 'interrupted'] as const;
+    for (const state of cut) {
+      const one = attachment('ground_truth', { assetId: null, state, name: 'hero.png' });
+      const { attachments, unfinished } = read(written(EMPTY_DRAFT, [one]));
+      expect(attachments).toEqual([]);
+      expect(unfinished).toEqual([{ role: 'ground_truth', name: 'hero.png', crop: null }]);
+    }
   });
 
   it.each([null, '', 'not json', '[]', '{"settings":5,"attachments":[1,{}]}'])(
     'falls back to the default for %j',
     (text) => {
-      expect(read(text)).toEqual(EMPTY_DRAFT);
+      expect(read(text)).toEqual({ ...EMPTY_DRAFT, unfinished: [] });
     },
   );
 

@@ -60,7 +60,10 @@ async def test_a_reload_in_the_middle_costs_only_what_was_not_sent(
         await expect(studio.chip("Motion Video")).to_contain_text("Waiting", timeout=20_000)
         wire.mend()
         await page.reload()
+        await expect(studio.chip("Motion Video")).to_contain_text("Choose it again")
+        await expect(page.get_by_text("goes on where it stopped").first).to_be_visible()
         await studio.attach(long_motion)
+        await expect(page.get_by_text("Choose it again")).to_have_count(0)
         await expect(studio.chip("Motion Video")).to_contain_text("0:01", timeout=30_000)
         assert wire.up_bytes < long_motion.stat().st_size * 1.25
 

@@ -4,7 +4,7 @@ import { strings } from '@/strings';
 import { cx } from '@/ui/classes';
 import { clock } from '@/ui/format';
 import { ProgressRing } from '@/ui/Progress';
-import type { Attachment } from '../model/attachment';
+import { type Attachment, isUseless } from '../model/attachment';
 import { detach } from '../model/attaching';
 import { ChipPicture } from './ChipPicture';
 
@@ -20,7 +20,7 @@ interface ChipProps {
 
 export function Chip({ attachment, unused, wrong, compact, onOpen }: ChipProps) {
   const { key, role, name, state } = attachment;
-  const refused = state === 'refused' || wrong;
+  const refused = isUseless(attachment) || wrong;
   const detail = unused ? strings.attach.kept : stateOf(attachment);
   const sending = state === 'uploading' || state === 'waiting';
   return (
@@ -85,6 +85,7 @@ function stateOf({ state, sent, asset, name }: Attachment): string {
   if (state === 'waiting') return strings.attach.waiting;
   if (state === 'checking') return strings.attach.checking;
   if (state === 'refused') return strings.attach.refused;
+  if (state === 'interrupted') return strings.attach.interrupted;
   if (asset?.duration_seconds) return clock(asset.duration_seconds);
   if (asset?.width && asset.height) return `${asset.width} × ${asset.height}`;
   return name;

@@ -2,6 +2,7 @@
 import type { JobPlan } from '@/api/types';
 import { strings } from '@/strings';
 import { Problem } from '@/ui/Field';
+import { isUseless } from '../model/attachment';
 import { rolesIn } from '../model/roles';
 import { useComposer } from '../model/store';
 import { type Need, sentencesAt } from '../model/validation';
@@ -23,7 +24,7 @@ export function HelperLine({ needs, plan, tried }: HelperLineProps) {
     'reference',
     'pose_sheet',
   );
-  const refused = attachments.find((a) => a.state === 'refused' && a.problem)?.problem;
+  const refused = attachments.find((a) => isUseless(a) && a.problem)?.problem;
   const atFiles = rolesIn(task)
     .map((role) => {
       const said = sentencesAt(needs, role);

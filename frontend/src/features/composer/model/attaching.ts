@@ -10,7 +10,7 @@ import { strings } from '@/strings';
 import { bytes } from '@/ui/format';
 import { fetchClient, getAsset, upload } from '../api/uploads';
 import { added, type Attachment, fromAsset, newAttachment } from './attachment';
-import type { KeptAttachment } from './draft';
+import type { KeptAttachment, UnfinishedAttachment } from './draft';
 import { type AttachmentRole, guessRole, kindOfFile, kindOfRole, taskFor } from './roles';
 import { useComposer } from './store';
 
@@ -37,10 +37,15 @@ function attachFile(file: File, wanted?: AttachmentRole): void {
   const kind = kindOfFile(file);
   const refusal = kind === null ? unknownKind(file) : tooLarge(file, kind);
   const { task, attachments } = store();
-  const taken = attachments.map((a) => a.role);
-  const guessed = guessRole(kind ?? 'image', file.name, task, taken);
+  const left = attachments.find((a) => goesOn(a, file.name, wanted ?? a.role));
+  const taken = attachments.filter((a) => a !== left).map((a) => a.role);
+  const guessed = left?.role ?? guessRole(kind ?? 'image', file.name, task, taken);
   const role = wanted && (kind === null || kindOfRole(wanted) === kind) ? wanted : guessed;
-  const one = newAttachment(randomKey(), role, kind ?? 'image', file.name);
+  const one = {
+    ...newAttachment(randomKey(), role, kind ?? 'image', file.name),
+    crop: left?.crop ?? null,
+  };
+  if (left) store().setAttachments((all) => all.filter((a) => a !== left));
   if (refusal) {
     store().setAttachments((all) => added(all, { ...one, state: 'refused', problem: refusal }));
     return;
@@ -51,6 +56,9 @@ function attachFile(file: File, wanted?: AttachmentRole): void {
   dropForgotten();
   void send(one.key);
 }
+
+const goesOn = (left: Attachment, name: string, role: AttachmentRole) =>
+  left.state === 'interrupted' && left.name === name && left.role === role;
 
 /** A file that only another task uses changes the task, and says so. */
 function follow(role: AttachmentRole): void {
@@ -171,6 +179,17 @@ export async function attachKept(
   dropForgotten();
   const found = await Promise.all(list.map(restore));
   return found.every(Boolean);
+}
+
+/** Shows what was being uploaded when the page was left. The file itself is gone with the page. */
+export function recall(list: readonly UnfinishedAttachment[]): void {
+  const left: Attachment[] = list.map(({ role, name, crop }) => ({
+    ...newAttachment(randomKey(), role, kindOfRole(role), name),
+    state: 'interrupted',
+    problem: { sentence: strings.attach.cutShort(name), remedy: strings.attach.chooseAgain },
+    crop,
+  }));
+  store().setAttachments((all) => [...all, ...left]);
 }
 
 async function restore(one: Attachment): Promise<boolean> {

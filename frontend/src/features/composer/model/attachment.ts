@@ -3,7 +3,22 @@ import type { AssetKind, AssetView, CropBox } from '@/api/types';
 import type { Task } from '@/model/tasks';
 import { type AttachmentRole, isSingle, twinIn } from './roles';
 
-export type AttachmentState = 'uploading' | 'waiting' | 'checking' | 'ready' | 'refused';
+export type AttachmentState =
+  | 'uploading'
+  | 'waiting'
+  | 'checking'
+  | 'ready'
+  | 'refused'
+  /** The page was left while it was uploaded: to be chosen again. */
+  | 'interrupted';
+
+/** Nothing of it can be used as it is. */
+export const isUseless = ({ state }: Pick<Attachment, 'state'>) =>
+  state === 'refused' || state === 'interrupted';
+
+/** Part of the file is on its way, or was when the page was left. */
+export const isUnfinished = ({ state }: Pick<Attachment, 'state'>) =>
+  state === 'uploading' || state === 'waiting' || state === 'interrupted';
 
 export interface Attachment {
   key: string;
@@ -66,7 +81,8 @@ function madeRoom(list: Attachment[], role: AttachmentRole, except: string): Att
   // A picture that loses its place stays as a reference; a video or sound has no other use.
   return list.flatMap((a) => {
     if (a.role !== role || a.key === except) return [a];
-    return role === 'ground_truth' ? [{ ...a, role: 'reference' as const, crop: null }] : [];
+    if (role !== 'ground_truth' || isUseless(a)) return [];
+    return [{ ...a, role: 'reference' as const, crop: null }];
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { AspectRatio, CropBox, QualityProfile } from '@/api/types';
 import { isTask, type Task } from '@/model/tasks';
-import type { Attachment } from './attachment';
+import { type Attachment, isUnfinished, isUseless } from './attachment';
 import { type ClipSettings, clipOf, DEFAULT_CLIP } from './clip';
 import { ATTACHMENT_ROLES, type AttachmentRole } from './roles';
 
@@ -62,8 +62,20 @@ export interface KeptAttachment {
   crop: CropBox | null;
 }
 
+/** An attachment whose file did not wholly reach the server before the page was left. */
+export interface UnfinishedAttachment {
+  role: AttachmentRole;
+  name: string;
+  crop: CropBox | null;
+}
+
 export interface KeptDraft extends Draft {
   attachments: KeptAttachment[];
+}
+
+/** What a reload finds. */
+export interface StoredDraft extends KeptDraft {
+  unfinished: UnfinishedAttachment[];
 }
 
 export const EMPTY_DRAFT: KeptDraft = {
@@ -74,28 +86,29 @@ export const EMPTY_DRAFT: KeptDraft = {
 };
 
 export function written(draft: Draft, attachments: Attachment[]): string {
-  const kept: KeptDraft = {
+  const kept: StoredDraft = {
     task: draft.task,
     prompt: draft.prompt,
     settings: draft.settings,
     attachments: attachments.flatMap((a) =>
-      a.assetId && a.state !== 'refused'
-        ? [{ role: a.role, assetId: a.assetId, crop: a.crop }]
-        : [],
+      a.assetId && !isUseless(a) ? [{ role: a.role, assetId: a.assetId, crop: a.crop }] : [],
+    ),
+    unfinished: attachments.flatMap((a) =>
+      isUnfinished(a) ? [{ role: a.role, name: a.name, crop: a.crop }] : [],
     ),
   };
   return JSON.stringify(kept);
 }
 
-export function read(text: string | null): KeptDraft {
+export function read(text: string | null): StoredDraft {
   const raw = parsed(text);
   const task = isTask(raw['task']) ? raw['task'] : EMPTY_DRAFT.task;
-  const list = Array.isArray(raw['attachments']) ? (raw['attachments'] as unknown[]) : [];
   return {
     task,
     prompt: textOf(raw['prompt']),
     settings: settingsOf(recordOf(raw['settings'])),
-    attachments: list.flatMap((one) => keptOf(recordOf(one))),
+    attachments: listOf(raw['attachments']).flatMap((one) => keptOf(recordOf(one))),
+    unfinished: listOf(raw['unfinished']).flatMap((one) => unfinishedOf(recordOf(one))),
   };
 }
 
@@ -123,6 +136,12 @@ function keptOf(raw: Record<string, unknown>): KeptAttachment[] {
   return role && assetId ? [{ role, assetId, crop: cropOf(recordOf(raw['crop'])) }] : [];
 }
 
+function unfinishedOf(raw: Record<string, unknown>): UnfinishedAttachment[] {
+  const role = oneOf(ATTACHMENT_ROLES, raw['role']);
+  const name = textOf(raw['name']);
+  return role && name ? [{ role, name, crop: cropOf(recordOf(raw['crop'])) }] : [];
+}
+
 function cropOf(raw: Record<string, unknown>): CropBox | null {
   const sides = [raw['x_px'], raw['y_px'], raw['width_px'], raw['height_px']];
   if (!sides.every((side) => Number.isSafeInteger(side))) return null;
@@ -140,6 +159,10 @@ function parsed(text: string | null): Record<string, unknown> {
 
 function recordOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
 function textOf(value: unknown): string {

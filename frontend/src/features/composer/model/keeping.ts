@@ -1,5 +1,5 @@
 /** Keeps the draft in the browser and brings it back after a reload. */
-import { attachKept } from './attaching';
+import { attachKept, recall } from './attaching';
 import { read, written } from './draft';
 import { useComposer } from './store';
 
@@ -10,6 +10,7 @@ export function restoreDraft(): void {
   const kept = read(localStorage.getItem(KEY));
   useComposer.getState().load(kept);
   void attachKept(kept.attachments);
+  recall(kept.unfinished);
 }
 
 /** Writes the draft shortly after it changes; returns how to stop. */

@@ -1,7 +1,7 @@
 /** From what the composer holds to the body of a submit, and back from a job. Pure. */
 import type { JobPlan, JobRequest, JobView, ProfileAvailability } from '@/api/types';
 import { type Task, taskOf } from '@/model/tasks';
-import type { Attachment } from './attachment';
+import { type Attachment, isUseless } from './attachment';
 import { clipOfPlan, sourceOf, stagesOf } from './clip';
 import { type Draft, type KeptAttachment, type KeptDraft, settingsOf } from './draft';
 import { ATTACHMENT_ROLES, type AttachmentRole, rolesIn } from './roles';
@@ -20,7 +20,7 @@ export function requestOf(
   profile: ProfileAvailability | undefined,
 ): RequestBody {
   const kept = attachments.flatMap((a) =>
-    a.assetId && a.state !== 'refused' ? [{ role: a.role, assetId: a.assetId, crop: a.crop }] : [],
+    a.assetId && !isUseless(a) ? [{ role: a.role, assetId: a.assetId, crop: a.crop }] : [],
   );
   return requestOfKept({ ...draft, attachments: kept }, profile);
 }

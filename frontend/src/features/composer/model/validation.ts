@@ -59,6 +59,8 @@ export function needsOf(
   if (clip) needs.push(...clipNeeds(clip, source, draft.settings.seed, capabilities));
   if (shown.some((a) => a.state === 'refused')) {
     needs.push({ place: 'files', sentence: strings.needs.refused });
+  } else if (shown.some((a) => a.state === 'interrupted')) {
+    needs.push({ place: 'files', sentence: strings.needs.interrupted });
   } else if (shown.some((a) => a.state !== 'ready')) {
     needs.push({ place: 'files', sentence: strings.needs.uploading });
   }

@@ -7,6 +7,7 @@ import { loadMore } from '../model/loading';
 import type { Run } from '../model/run';
 import { isNarrowed, matches, useRuns } from '../model/store';
 import { type CardActions, RunCard } from './RunCard';
+import { Turn } from './Turn';
 
 interface GalleryProps {
   actions: CardActions;
@@ -64,11 +65,15 @@ export function Gallery({ actions }: GalleryProps) {
                 top: item.start - top,
               }}
             >
-              <RunCard
-                run={run}
-                pictureHeight={pictureHeight(run, wide, columns)}
-                actions={actions}
-              />
+              <Turn height={pictureHeight(run, wide, columns)}>
+                {() => (
+                  <RunCard
+                    run={run}
+                    pictureHeight={pictureHeight(run, wide, columns)}
+                    actions={actions}
+                  />
+                )}
+              </Turn>
             </li>
           );
         })}

@@ -3,7 +3,7 @@ import { isSignedOut, OfflineError, ProblemError } from '@/api/http';
 import type { JobView } from '@/api/types';
 import { type Filter, getJob, listJobs } from '../api/jobs';
 import { belongs, merged, without } from './list';
-import { hasEnded, isOnTheWay, runOf } from './run';
+import { hasEnded, isOnTheWay, type Run, runOf } from './run';
 import { matches, update, useRuns } from './store';
 
 const FOLLOWED_AT_MOST = 12;
@@ -13,18 +13,19 @@ function unlessOffline(thrown: unknown): void {
   if (!(thrown instanceof OfflineError || isSignedOut(thrown))) throw thrown;
 }
 
+/** Cards that the new list has too stay in their places, with a menu that is open on one. */
 export async function loadFirst(filter: Filter): Promise<void> {
   useRuns.setState((s) => ({
     filter,
     loading: true,
     loaded: false,
     cursor: null,
-    runs: s.runs.filter(isOnTheWay),
+    runs: s.runs.filter((run) => isOnTheWay(run) || matches(run, filter)),
   }));
   try {
     const page = await listJobs(filter, null);
     if (useRuns.getState().filter !== filter) return;
-    update((runs) => merged(runs, page.jobs));
+    update((runs) => merged(withinPage(runs, page.jobs), page.jobs));
     useRuns.setState((s) => ({
       cursor: page.next_cursor,
       loaded: true,
@@ -35,6 +36,15 @@ export async function loadFirst(filter: Filter): Promise<void> {
   } finally {
     if (useRuns.getState().filter === filter) useRuns.setState({ loading: false });
   }
+}
+
+/** What the newest page names, and what came after it was read. */
+function withinPage(runs: readonly Run[], jobs: JobView[]): Run[] {
+  const seen = new Set(jobs.map((job) => job.job_id));
+  const newest = jobs[0]?.created_at ?? '';
+  return runs.filter(
+    (run) => isOnTheWay(run) || (run.jobId && seen.has(run.jobId)) || run.createdAt > newest,
+  );
 }
 
 export async function loadMore(): Promise<void> {
