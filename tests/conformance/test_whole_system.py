@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.support.media import Size, counter_video, photo, tone
 from tests.support.system import System, ended, running_system, submit, upload
@@ -92,3 +94,32 @@ async def test_a_killed_executor_comes_back_to_its_running_prompt(
         async with httpx.AsyncClient(base_url=str(COMFYUI_URL)) as engine:
             history = (await engine.get(f"/history/{job['comfy_prompt_id']}")).json()
         assert history[job["comfy_prompt_id"]]["status"]["status_str"] == "success"
+
+
+async def test_a_running_job_shows_the_pictures_that_the_real_engine_sends(
+    system: System, tmp_path: Path
+) -> None:
+    async with httpx.AsyncClient(base_url=str(COMFYUI_URL)) as engine:
+        argv = (await engine.get("/system_stats")).json()["system"]["argv"]
+    if "--preview-method" not in argv:
+        pytest.skip("this server sends no pictures of its work: start it with --preview-method")
+    shown: dict[str, bytes] = {}
+    async with system.http() as http:
+        body = {**await _body(http, tmp_path, "move"), "quality_profile": "standard"}
+        job_id = await submit(http, "animate", {**body, "animate_submode": "move"})
+
+        async def over() -> bool:
+            job = (await http.get(f"/api/jobs/{job_id}")).json()
+            url = (job["progress"] or {}).get("live_preview_url")
+            if url and url not in shown:
+                answer = await http.get(url)
+                if answer.is_success:
+                    shown[url] = answer.content
+            return job["status"] in ("completed", "failed")
+
+        await eventually(over, within_s=300)
+        assert (await http.get(f"/api/jobs/{job_id}/live-preview")).status_code == 404
+    assert shown
+    for jpeg in shown.values():
+        with Image.open(BytesIO(jpeg)) as picture:
+            assert picture.format == "JPEG"
