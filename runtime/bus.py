@@ -19,6 +19,7 @@ from faststream.nats.security import NatsUserPassword
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+from nats.js.api import PubAck
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 from nats.js.kv import KeyValue
 from opentelemetry.trace import SpanKind
@@ -30,6 +31,7 @@ from contracts.events import (
     AnyEvent,
     AnyJobEvent,
     Event,
+    JobEvent,
     Progress,
     encode_event,
     event_name,
@@ -51,6 +53,7 @@ from runtime.delivery import Delivery, put_aside
 from runtime.follow import Followed, follow
 from runtime.settings import nats_servers
 from runtime.subject_family import family_metrics
+from runtime.tail_memory import TailMemory, followed
 from runtime.tails import (
     AssetTail,
     BusUnavailable,
@@ -110,6 +113,7 @@ class Bus:
         self._publishes = subjects.PUBLISHES[service]
         self._pulls: dict[str, Any] = {}
         self._copies: dict[str, bool] = {}
+        self._tails = TailMemory()
         self._started = False
 
         async def closed() -> None:
@@ -182,8 +186,10 @@ class Bus:
         Raises NotDeclared, BusUnavailable, ValueError above 64 KB.
         """
         await self._publish(event, {})
+        if isinstance(event, JobEvent):
+            self._tails.forget(event.job_id)
 
-    async def _publish(self, event: Event, headers: dict[str, str]) -> None:
+    async def _publish(self, event: Event, headers: dict[str, str]) -> PubAck:
         name = event_name(event)
         if name not in self._publishes:
             raise NotDeclared(f"{self.service} may not publish {name}")
@@ -198,23 +204,25 @@ class Bus:
                 **telemetry.inject(),
                 **headers,
             }
-            await self._send(subject, payload, headers, event.stream)
+            return await self._send(subject, payload, headers, event.stream)
 
     async def _send(
         self, subject: str, payload: bytes, headers: dict[str, str], stream: str
-    ) -> None:
+    ) -> PubAck:
         deadline = asyncio.get_running_loop().time() + PUBLISH_BUDGET_S
         delay_s = 0.1
         while True:
             try:
-                await self._broker.publish(
+                stored = await self._broker.publish(
                     payload,
                     subject,
                     headers=dict(headers),
                     stream=stream,
                     timeout=PUBLISH_TIMEOUT_S,
                 )
-                return
+                if stored is None:
+                    raise BusUnavailable(f"no acknowledgement for {subject}")
+                return stored
             except (TimeoutError, NoStreamResponseError, NatsError) as trouble:
                 if isinstance(trouble, APIError) and not isinstance(trouble, NoStreamResponseError):
                     raise
@@ -233,9 +241,11 @@ class Bus:
         """Everything said of a job so far. Raises BusUnavailable."""
         stream = subjects.JOBS_STREAM
         copies = await self._has_copies(stream)
-        return await read_job(
+        tail = await read_job(
             self.client, stream, subjects.job_subtree(job_id), job_id, copies=copies
         )
+        self._tails.keep(job_id, tail)
+        return tail
 
     async def asset(self, asset_id: str) -> AssetTail:
         """Everything said of an asset so far. Raises BusUnavailable."""
@@ -260,28 +270,38 @@ class Bus:
     ) -> AnyJobEvent | None:
         """Publish what `decide` makes of the job's state, under the lock of the job's subtree.
 
-        When another event came in between, the state is read again and `decide` is called again.
-        An event that may not follow is not published. Returns what was published, or None.
+        The state may first be one that is remembered: when another event came in between, or
+        nothing follows from it, the state is read and `decide` is called again. An event that may
+        not follow is not published. Returns what was published, or None.
         Raises BusUnavailable, NotDeclared.
         """
+        remembered = self._tails.of(job_id)
+        tail = remembered or await self.job(job_id)
         while True:
-            tail = await self.job(job_id)
             event = decide(tail.state)
             if event is None or refusal(tail.state, event) is not None:
-                return None
+                if tail is not remembered:
+                    return None
+                tail, remembered = await self.job(job_id), None
+                continue
             headers = {
                 "Nats-Expected-Last-Subject-Sequence": str(tail.last_sequence),
                 "Nats-Expected-Last-Subject-Sequence-Subject": subjects.job_subtree(job_id),
             }
             try:
-                await self._publish(event, headers)
+                stored = await self._publish(event, headers)
             except APIError as conflict:
                 if conflict.err_code not in _WRONG_LAST_SEQUENCE:
                     raise
-                if any(e.event_id == event.event_id for e in (await self.job(job_id)).events):
+                tail, remembered = await self.job(job_id), None
+                if any(e.event_id == event.event_id for e in tail.events):
                     # A timed-out publish that was stored after all made its own retry conflict.
                     return event
                 continue
+            if stored.duplicate:
+                self._tails.forget(job_id)
+            else:
+                self._tails.keep(job_id, followed(tail, event, stored.seq))
             return event
 
     async def fetch(self, consumer: Consumer, timeout_s: float = 1.0) -> Delivery | None:

@@ -25,9 +25,9 @@ from contracts.events import AnyEvent, Progress, parse_event
 
 log = structlog.get_logger()
 
-IDLE_HEARTBEAT_S = 1.0
-LOOK_EVERY_S = 1.0
-SILENT_S = 4.0
+IDLE_HEARTBEAT_S = 2.0
+LOOK_EVERY_S = 2.0
+SILENT_S = 6.0
 """Without a sign of life for so long, the consumer is taken for gone."""
 _DELIVERED = "$JS.ACK."
 """How the reply subject of a stream's message begins; that of flow control is another."""

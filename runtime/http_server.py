@@ -8,18 +8,32 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
 
 GRACEFUL_S = 3
+TICK_S = 1.0
+"""How often the Date header is made anew; Uvicorn itself wakes ten times a second."""
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Serve until `stopping`."""
+        while not self._stopping.is_set():
+            await self.on_tick(0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._stopping.wait()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -45,11 +59,7 @@ async def serve_http(app: Any, sock: socket.socket, stopping: asyncio.Event) -> 
             lifespan="on",
             timeout_graceful_shutdown=GRACEFUL_S,
             h11_max_incomplete_event_size=64 * 1024,
-        )
+        ),
+        stopping,
     )
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    waiting = asyncio.create_task(stopping.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    waiting.cancel()
-    await serving
+    await server.serve(sockets=[sock])

@@ -27,6 +27,7 @@ from contracts.lifecycle import JobState
 from contracts.plan import ExecutionReport, RunPlan
 from planning.binding import BindingFailed
 from planning.registry import WorkflowCorrupt, WorkflowRegistry
+from runtime import tasks
 from runtime.bus import Bus
 from runtime.media_store import MediaMissing, MediaStore
 from runtime.outcome import Ack, Outcome
@@ -186,6 +187,6 @@ async def _store(state: JobState, deps: Deps) -> Composition:
         raise BindingFailed("the job has no plan or no prepared media")
     with span("composer.compose", job_id=state.job_id):
         made = compose(state.submitted, state.prepared, deps.workflows)
-        for key, data in made.files.items():
-            await deps.media.put_bytes(key, data)
+        puts = (deps.media.put_bytes(key, data) for key, data in made.files.items())
+        await tasks.side_by_side(*puts)
     return made

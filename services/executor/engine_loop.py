@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -121,7 +121,12 @@ class EngineLoop:
 
     async def _next(self) -> Delivery | None:
         """A step that this engine has begun, else the next one in the order `choosing` gives."""
-        lags = {lane: await self._lag(lane) for lane in await self._open_lanes()}
+        snapshot = self.deps.link.snapshot
+        lanes = snapshot.lanes if snapshot is not None else ()
+        open_lanes, seen = await tasks.side_by_side(
+            self._open_of(lanes), tasks.side_by_side(*map(self._lag, lanes))
+        )
+        lags = {lane: lag for lane, lag in zip(lanes, seen, strict=True) if lane in open_lanes}
         begun = await self._begun([lane for lane, lag in lags.items() if lag.ack_pending])
         if begun is not None:
             return begun
@@ -182,16 +187,16 @@ class EngineLoop:
         )
         return Warmth(warm, served_s, elsewhere)
 
-    async def _open_lanes(self) -> list[str]:
-        snapshot = self.deps.link.snapshot
+    async def _open_of(self, lanes: Sequence[str]) -> frozenset[str]:
+        """Those of the lanes that nobody paused."""
         try:
             paused = await self.deps.board.paused()
         except BusUnavailable as trouble:
             log.warning("nothing is pulled: pauses cannot be read", reason=str(trouble))
-            return []
-        if snapshot is None or paused & {"all", f"engine.{self._engine_id}"}:
-            return []
-        return [lane for lane in snapshot.lanes if f"lane.{lane}" not in paused]
+            return frozenset()
+        if paused & {"all", f"engine.{self._engine_id}"}:
+            return frozenset()
+        return frozenset(lane for lane in lanes if f"lane.{lane}" not in paused)
 
     async def _lag(self, lane: str) -> Lag:
         """What waits in a lane, and what others have in hand or gave back; ours is no news."""

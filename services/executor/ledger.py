@@ -65,9 +65,12 @@ class Ledger:
     async def started(
         self, event: StepReady, *, engine_id: str, prompt_id: str, simulated: bool
     ) -> None:
-        """The engine began; stored once however often it is said."""
-        await self._bus.publish(
-            StepStarted(
+        """The engine began; stored once however often it is said, and not of a job that ended."""
+
+        def start(state: JobState) -> AnyJobEvent | None:
+            if not attempts.is_current(state, event) or _is_started(state, event, prompt_id):
+                return None
+            return StepStarted(
                 **stamp(event),
                 job_id=event.job_id,
                 step=event.step,
@@ -76,7 +79,8 @@ class Ledger:
                 comfy_prompt_id=prompt_id,
                 simulated=simulated,
             )
-        )
+
+        await self._bus.decide(event.job_id, start)
 
     async def finished(self, event: StepReady, result: StepResult) -> None:
         """The step's outputs lie in the store; nothing is written if the job moved on."""
@@ -186,3 +190,12 @@ class Ledger:
 
     def _cancellation(self, cause: JobEvent) -> JobCancelled:
         return JobCancelled(**stamp(cause), job_id=cause.job_id, service="executor")
+
+
+def _is_started(state: JobState, event: StepReady, prompt_id: str) -> bool:
+    said = state.started
+    return said is not None and (said.step, said.attempt, said.comfy_prompt_id) == (
+        event.step,
+        event.attempt,
+        prompt_id,
+    )

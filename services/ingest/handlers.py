@@ -25,6 +25,7 @@ from contracts.events import (
 from contracts.lifecycle import JobState
 from contracts.media import AudioFacts, MediaFacts, MediaOrder, PreparedMedia, VideoFacts, recipe_id
 from contracts.plan import JobPlan
+from runtime import tasks
 from runtime.bus import Bus
 from runtime.media_store import MediaMissing, MediaStore
 from runtime.outcome import Ack, Outcome, Retry
@@ -32,7 +33,7 @@ from runtime.probe import ProbeLimits, SandboxBroken, probe_media
 from runtime.sniff import FileRefused
 from runtime.stamp import stamp
 from runtime.telemetry import job_context, span
-from services.ingest.adapters.derivatives import Derivatives
+from services.ingest.adapters.derivatives import Derivative, Derivatives
 from services.ingest.adapters.workbench import Workbench
 from services.ingest.metrics import ASSETS, PROBE_SECONDS
 
@@ -136,8 +137,8 @@ async def on_retry_requested(event: RetryRequested, deps: Deps) -> Outcome:
 
 
 async def _provide(event: JobSubmitted | RetryRequested, plan: JobPlan, deps: Deps) -> Outcome:
-    prepared: list[PreparedMedia] = []
-    for order in plan.media:
+    prepared = await _at_hand(plan, deps)
+    for order in plan.media[len(prepared) :]:
         if not _awaits_media((await deps.bus.job(event.job_id)).state):
             return Ack()
         try:
@@ -148,12 +149,28 @@ async def _provide(event: JobSubmitted | RetryRequested, plan: JobPlan, deps: De
         except _AssetUndecided:
             delay_s = deps.limits.deadline_s / _CHECKS_PER_DEADLINE
             return Retry(delay_s, f"asset {order.asset_id} is still being checked")
-    if not _awaits_media((await deps.bus.job(event.job_id)).state):
-        return Ack()
-    await deps.bus.publish(
-        MediaPrepared(**stamp(event), job_id=event.job_id, prepared=tuple(prepared))
-    )
+    done = MediaPrepared(**stamp(event), job_id=event.job_id, prepared=tuple(prepared))
+    await deps.bus.decide(event.job_id, lambda state: done if _awaits_media(state) else None)
     return Ack()
+
+
+async def _at_hand(plan: JobPlan, deps: Deps) -> list[PreparedMedia]:
+    """Every medium, when all of them were made before: the usual case, looked up side by side.
+
+    Else none: they are then provided one after the other, each with its own trouble.
+    """
+
+    async def one(order: MediaOrder) -> PreparedMedia | None:
+        try:
+            await _source(order, deps)
+        except (_AssetUnusable, _AssetUndecided):
+            return None
+        found = await deps.derivatives.find(order.asset_sha256, recipe_id(order.recipe))
+        return None if found is None else _prepared(order, found, reused=True)
+
+    found = await tasks.side_by_side(*map(one, plan.media))
+    there = [medium for medium in found if medium is not None]
+    return there if len(there) == len(plan.media) else []
 
 
 def _awaits_media(state: JobState) -> bool:
@@ -171,6 +188,10 @@ async def _prepare(order: MediaOrder, deps: Deps) -> PreparedMedia:
         raise _AssetUnusable(error) from refusal
     except MediaMissing as gone:
         raise _unknown(order, f"the file of asset {order.asset_id} is gone: {gone}") from gone
+    return _prepared(order, derivative, reused=reused)
+
+
+def _prepared(order: MediaOrder, derivative: Derivative, *, reused: bool) -> PreparedMedia:
     log.info("medium prepared", role=order.role, recipe=order.recipe.kind, reused=reused)
     return PreparedMedia(
         role=order.role,

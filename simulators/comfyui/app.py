@@ -60,6 +60,12 @@ class _Server(uvicorn.Server):
         """Ends at once: no waiting for open sockets or for the running prompt."""
         os._exit(0)
 
+    async def main_loop(self) -> None:
+        """Keeps the Date header fresh; whoever ends the process does not ask."""
+        while True:
+            await self.on_tick(0)
+            await asyncio.sleep(1.0)
+
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

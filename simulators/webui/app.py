@@ -4,6 +4,7 @@ Owns the process: the listening socket, the port file, the password, how errors 
 it ends. SIGTERM ends it at once with whatever runs.
 """
 
+import asyncio
 import base64
 import contextlib
 import os
@@ -122,6 +123,12 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Ends at once, as a killed server does."""
         os._exit(0)
+
+    async def main_loop(self) -> None:
+        """Keeps the Date header fresh; whoever ends the process does not ask."""
+        while True:
+            await self.on_tick(0)
+            await asyncio.sleep(1.0)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -22,6 +22,7 @@ from engines.comfyui import (
     UploadedFile,
     UploadRefused,
 )
+from runtime import tasks
 from runtime.media_store import MediaMissing, MediaStore
 from services.executor.adapters.comfy_link import ComfyLink
 from services.executor.comfyui.graphs import extension_of
@@ -85,12 +86,14 @@ async def fetch_outputs(
     made: tuple[OutputFile, ...],
     folder: str,
 ) -> tuple[StepOutput, ...]:
-    """Streams every promised output into the store below `folder`, hashed on the way.
+    """Streams every promised output into the store below `folder`, hashed on the way, side by side.
 
     A cached prompt repeats the file names of the earlier run; that is fine while they exist.
     Raises ResultAbsent, EngineUnreachable.
     """
-    return tuple([await _fetch(link, media, output, made, folder) for output in expected])
+    return await tasks.side_by_side(
+        *(_fetch(link, media, output, made, folder) for output in expected)
+    )
 
 
 async def _fetch(

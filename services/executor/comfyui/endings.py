@@ -24,7 +24,7 @@ from engines.comfyui import (
 from engines.comfyui import (
     Outcome as Ending,
 )
-from runtime import failpoints
+from runtime import failpoints, tasks
 from runtime.outcome import Ack, Outcome
 from runtime.stamp import now
 from services.executor import attempts, metrics, repeating
@@ -77,8 +77,10 @@ async def _succeeded(
     await deps.bus.progress(work.progress("collecting", 1.0))
     entry = await deps.link.client.history(work.prompt_id)
     try:
-        outputs = await fetch_outputs(
-            deps.link, deps.media, work.step.outputs, ending.outputs, work.folder
+        outputs, graph, engine_log = await tasks.side_by_side(
+            fetch_outputs(deps.link, deps.media, work.step.outputs, ending.outputs, work.folder),
+            store_graph(deps.media, work),
+            store_log(deps.media, work.folder, ending, entry),
         )
     except ResultAbsent as absent:
         await deps.ledger.failed(work.event, ErrorCode.RESULT_MISSING, str(absent))
@@ -94,8 +96,8 @@ async def _succeeded(
         comfy_prompt_id=work.prompt_id,
         engine=deps.link.used(),
         outputs=outputs,
-        graph=await store_graph(deps.media, work),
-        engine_log=await store_log(deps.media, work.folder, ending, entry),
+        graph=graph,
+        engine_log=engine_log,
         waited_s=waited_s,
         ran_s=ran_s,
     )

@@ -16,7 +16,7 @@ from contracts.lifecycle import JobState
 from engines.comfyui import Absent, PromptRefused, SubmitUncertain
 from planning.needs import graph_shortfalls
 from planning.registry import load_workflows
-from runtime import failpoints
+from runtime import failpoints, tasks
 from runtime.outcome import Ack, Outcome, Retry
 from runtime.stamp import now
 from runtime.telemetry import span
@@ -121,8 +121,9 @@ async def _submit(work: Work, deps: Deps[ComfyLink]) -> Outcome | None:
     event, link = work.event, deps.link
     if await _fits_another_only(work, deps):
         return Retry(ELSEWHERE_RETRY_S, "another engine has what this step needs")
-    await store_graph(deps.media, work)
-    reused = await upload_inputs(link, deps.media, work.uploads)
+    _, reused = await tasks.side_by_side(
+        store_graph(deps.media, work), upload_inputs(link, deps.media, work.uploads)
+    )
     assigned = await deps.ledger.assign(
         event, engine_id=link.engine_id, epoch=deps.lease.epoch, prompt_id=work.prompt_id
     )

@@ -135,6 +135,8 @@ class WebhookDelivery:
         for task in [task for task in self._sending if task.done()]:
             del self._sending[task]
             task.result()
+        if not await self._store.any_pending():
+            return
         for due in await self._store.due(now(), AT_ONCE_PER_WEBHOOK):
             busy = list(self._sending.values())
             mine = [one for one in busy if one.webhook.webhook_id == due.webhook.webhook_id]

@@ -53,6 +53,11 @@ class Due:
     webhook: Webhook
 
 
+_ANY_PENDING = (
+    sa.select(t.deliveries.c.delivery_id).where(t.deliveries.c.status == "pending").limit(1)
+)
+
+
 class WebhookStore:
     """Reads and writes the tables of webhooks."""
 
@@ -148,6 +153,10 @@ class WebhookStore:
                 dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
                 insert = dialect.insert(t.deliveries).on_conflict_do_nothing()
                 await connection.execute(insert, list(deliveries))
+
+    async def any_pending(self) -> bool:
+        """Whether anything waits to be sent, now or later: a cheap look before `due`."""
+        return bool(await self._rows(_ANY_PENDING))
 
     async def due(self, now: datetime, per_webhook: int, limit: int = 200) -> list[Due]:
         """What is to be sent now, at most so many for each enabled webhook, the longest due first.
