@@ -270,15 +270,20 @@ class Bus:
     ) -> AnyJobEvent | None:
         """Publish what `decide` makes of the job's state, under the lock of the job's subtree.
 
-        The state may first be one that is remembered: when another event came in between, or
-        nothing follows from it, the state is read and `decide` is called again. An event that may
-        not follow is not published. Returns what was published, or None.
+        The state may first be one that is remembered: when another event came in between, nothing
+        follows from it or `decide` raises, the state is read and `decide` is called again. An event
+        that may not follow is not published. Returns what was published, or None.
         Raises BusUnavailable, NotDeclared.
         """
         remembered = self._tails.of(job_id)
         tail = remembered or await self.job(job_id)
         while True:
-            event = decide(tail.state)
+            try:
+                event = decide(tail.state)
+            except Exception:
+                if tail is not remembered:
+                    raise
+                event = None  # what is refused is refused for the state that is, not that was
             if event is None or refusal(tail.state, event) is not None:
                 if tail is not remembered:
                     return None

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 
 from contracts import subjects
 from contracts.errors import ErrorCode, error_info
-from contracts.events import AnyJobEvent, JobCancelled, JobFailed, StepReady
+from contracts.events import AnyJobEvent, JobCancelled, JobFailed, RetryRequested, StepReady
 from contracts.lifecycle import JobState
 from contracts.subjects import lane_consumer
 from runtime import tails
@@ -97,6 +97,27 @@ async def test_two_terminal_decisions_at_once_end_a_job_once(bus_factory: BusFac
     )
     assert len([w for w in won if w is not None]) == 1
     assert len((await gateway.job(JOB)).events) == 2
+
+
+async def test_a_decision_refuses_nothing_for_a_state_that_is_past(
+    bus_factory: BusFactory,
+) -> None:
+    gateway, executor = await bus_factory("gateway"), await bus_factory("executor")
+    await gateway.publish(whole_job()[0])
+    await gateway.job(JOB)
+    error = error_info(ErrorCode.ENGINE_FAILED)
+    await executor.decide(
+        JOB, lambda _: JobFailed(**stamp(None), job_id=JOB, service="executor", error=error)
+    )
+
+    def retry(state: JobState) -> AnyJobEvent:
+        if state.state != "failed":
+            raise ValueError(state.state)
+        return RetryRequested(**stamp(state.failed), job_id=JOB, requested_by="ann", attempt=2)
+
+    assert await gateway.decide(JOB, retry) is not None
+    with pytest.raises(ValueError, match="accepted"):
+        await gateway.decide(JOB, retry)
 
 
 async def test_a_publish_rides_out_a_server_restart(
