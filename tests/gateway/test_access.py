@@ -152,6 +152,8 @@ async def test_others_see_nothing_of_a_job_and_operators_see_all(guarded: World)
     assert await status(guarded, "GET", base, ann) == 200
     assert await status(guarded, "GET", base, OPERATOR) == 200
     assert await status(guarded, "POST", f"{base}/cancel", ben) == 404
+    assert await status(guarded, "POST", f"{base}/retry", ben) == 404
+    assert await status(guarded, "POST", f"{base}/retry", ann) == 409, "it did not fail"
     assert await status(guarded, "DELETE", base, ben) == 404
     assert await status(guarded, "DELETE", base, ann) == 204
 

@@ -302,13 +302,14 @@ async def test_failed_job_tells_the_user_and_hides_the_cause(world: World) -> No
     assert "secret cause" not in answer.text + events.text
 
 
-async def test_failed_job_can_be_run_again_and_no_other(world: World) -> None:
+@pytest.mark.parametrize("path", ["/api/jobs/{}/retry", "/api/admin/retry/{}"])
+async def test_failed_job_can_be_run_again_and_no_other(world: World, path: str) -> None:
     job_id = new_id()
     await world.say(*whole_job(job_id)[:6])
-    early = await world.http.post(f"/api/admin/retry/{job_id}")
+    early = await world.http.post(path.format(job_id))
     assert (early.status_code, early.json()["code"]) == (409, "job_not_retryable")
     await fail(world, job_id)
-    answer = await world.http.post(f"/api/admin/retry/{job_id}")
+    answer = await world.http.post(path.format(job_id))
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     job = await world.reaches(job_id, "queued")
     assert (job["attempt"], job["error"]) == (2, None)

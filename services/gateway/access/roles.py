@@ -53,6 +53,7 @@ ROUTE_ROLES: Mapping[str, Mapping[str, Role | str]] = {
     "/api/jobs/motion-clip": {"POST": "creator"},
     "/api/jobs/{job_id}": {"GET": "viewer", "DELETE": "creator"},
     "/api/jobs/{job_id}/cancel": {"POST": "creator"},
+    "/api/jobs/{job_id}/retry": {"POST": "creator"},
     "/api/jobs/{job_id}/export": {"GET": "viewer"},
     "/api/jobs/{job_id}/export/{sha256}": {"GET": "viewer"},
     "/api/jobs/{job_id}/events": {"GET": "viewer"},

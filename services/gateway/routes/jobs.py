@@ -24,7 +24,7 @@ from services.gateway.delivered import (
     outputs_of,
 )
 from services.gateway.deps import Deps, Needs, Who
-from services.gateway.ending import cancel_job, delete_job
+from services.gateway.ending import cancel_job, delete_job, retry_job
 from services.gateway.fallbacks import FallbackView, fallback_view
 from services.gateway.lookups import (
     find_frame,
@@ -270,10 +270,7 @@ async def live_preview(deps: Needs, caller: Who, job_id: str) -> Response:
 @router.post(
     "/{job_id}/cancel",
     status_code=202,
-    responses={
-        200: {"model": JobAccepted, "description": "The job had already ended."},
-        **_FOUND_PROBLEMS,
-    },
+    responses={200: {"model": JobAccepted, "description": "It had ended."}, **_FOUND_PROBLEMS},
 )
 async def cancel(deps: Needs, caller: Who, job_id: str, response: Response) -> JobAccepted:
     """End a job. One that an engine is making ends as soon as its executor confirms."""
@@ -282,6 +279,15 @@ async def cancel(deps: Needs, caller: Who, job_id: str, response: Response) -> J
         status, had_ended = await cancel_job(deps, caller, job_id)
     response.status_code = 200 if had_ended else 202
     return JobAccepted(job_id=job_id, status=status)
+
+
+@router.post(
+    "/{job_id}/retry", status_code=202, responses=responses(_C.NOT_FOUND, _C.JOB_NOT_RETRYABLE)
+)
+async def retry(deps: Needs, caller: Who, job_id: str) -> JobAccepted:
+    """Run a failed job of one's own again, from the step that failed."""
+    with job_context(job_id=job_id):
+        return JobAccepted(job_id=job_id, status=await retry_job(deps, caller, job_id))
 
 
 @router.delete("/{job_id}", status_code=204, responses=responses(_C.NOT_FOUND, _C.JOB_NOT_FINISHED))

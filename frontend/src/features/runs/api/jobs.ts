@@ -36,7 +36,7 @@ export const getOutputs = (jobId: string) => request<OutputsView>(`/api/jobs/${j
 
 export const cancelJob = (jobId: string) => post<JobAccepted>(`/api/jobs/${jobId}/cancel`);
 
-export const retryJob = (jobId: string) => post<JobAccepted>(`/api/admin/retry/${jobId}`);
+export const retryJob = (jobId: string) => post<JobAccepted>(`/api/jobs/${jobId}/retry`);
 
 export const deleteJob = (jobId: string) =>
   request<undefined>(`/api/jobs/${jobId}`, { method: 'DELETE' });
