@@ -10,6 +10,7 @@ import type {
   HealthView,
   JobAccepted,
   JobPage,
+  JobPlan,
   JobView,
   Mode,
   OutputsView,
@@ -69,6 +70,12 @@ export const replayJob = (jobId: string, order: ReplayOrder) =>
   post<ReplayView>(`/api/admin/replay/${jobId}`, order);
 export const retryJob = (jobId: string) => post<JobAccepted>(`/api/admin/retry/${jobId}`);
 export const cancelJob = (jobId: string) => post<JobAccepted>(`/api/jobs/${jobId}/cancel`);
+
+/** What was planned for a job: it stands in the first event of its record. */
+export async function getPlan(jobId: string): Promise<JobPlan | null> {
+  const page = await request<EventPage>(`/api/jobs/${jobId}/events?limit=1`);
+  return (page.events[0]?.data['plan'] as JobPlan | undefined) ?? null;
+}
 
 /** The whole record of a job, page by page. */
 export async function getEvents(jobId: string): Promise<EventView[]> {

@@ -9,6 +9,7 @@ import { ago, exact } from '@/ui/format';
 
 export function Id({ id, to, what }: { id: string; to?: string; what: string }) {
   const [copied, setCopied] = useState(false);
+  const label = copied ? strings.console.copied(what) : strings.console.copy(what);
   return (
     <span className="inline-flex items-center gap-1 font-mono text-xs whitespace-nowrap">
       {to ? (
@@ -20,9 +21,9 @@ export function Id({ id, to, what }: { id: string; to?: string; what: string }) 
       )}
       <button
         type="button"
-        aria-label={strings.console.copy(what)}
-        title={strings.console.copy(what)}
-        onClick={() => void navigator.clipboard.writeText(id).then(() => setCopied(true))}
+        aria-label={label}
+        title={label}
+        onClick={() => void copy(id).then(setCopied)}
         onBlur={() => setCopied(false)}
         className="grid size-6 place-items-center rounded text-faint hover:bg-hover hover:text-text"
       >
@@ -32,15 +33,25 @@ export function Id({ id, to, what }: { id: string; to?: string; what: string }) 
   );
 }
 
+/** Whether it is on the clipboard now: a page may be refused it. */
+function copy(id: string): Promise<boolean> {
+  return navigator.clipboard.writeText(id).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The end tells ids apart: their beginning is a time. */
 function short(id: string): string {
   return id.length > 20 ? `…${id.slice(-12)}` : id;
 }
 
-export function When({ at }: { at: string }) {
+/** Relative, with the exact time on pointing; `full` says both where there is room. */
+export function When({ at, full = false }: { at: string; full?: boolean }) {
   return (
     <time dateTime={at} title={exact(at)} className="whitespace-nowrap">
       {ago(at)}
+      {full && <span className="text-muted"> · {exact(at)}</span>}
     </time>
   );
 }

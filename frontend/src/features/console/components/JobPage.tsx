@@ -9,6 +9,7 @@ import { Act } from './Act';
 import { Id, Json, Part, State, Trouble, When } from './Bits';
 import { Graphs } from './Graphs';
 import { Outputs } from './Outputs';
+import { Plan } from './Plan';
 import { Replay } from './Replay';
 import { Table } from './Table';
 import { Timeline } from './Timeline';
@@ -55,6 +56,7 @@ export function JobPage({ jobId }: { jobId: string }) {
             />
             <Json label={words.settings} value={job.settings_json} />
           </Part>
+          <Plan jobId={jobId} />
           <Timeline jobId={jobId} changed={`${job.status}${job.updated_at}`} />
           <Graphs jobId={jobId} changed={`${job.status}${job.attempt}`} />
           {job.status === 'completed' && <Outputs job={job} />}
@@ -84,7 +86,7 @@ function Facts({ job }: { job: JobView }) {
       columns.promptId,
       job.comfy_prompt_id && <Id key="p" id={job.comfy_prompt_id} what={columns.promptId} />,
     ],
-    [columns.created, <When key="when" at={job.created_at} />],
+    [columns.created, <When key="when" at={job.created_at} full />],
     [columns.queue, job.queue?.position],
     [columns.result, job.progress && `${job.progress.percent} % · ${job.progress.phase}`],
     [columns.note, job.notes.join(' ')],

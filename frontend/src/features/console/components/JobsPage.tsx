@@ -40,9 +40,16 @@ function Jobs({ asset }: { asset: string }) {
   const jobs = [...newest, ...(older?.jobs ?? []).filter((job) => !known.has(job.job_id))];
   const cursor = older ? older.cursor : (first.answer?.next_cursor ?? null);
 
-  async function more() {
-    const page = await listJobs(filter, cursor);
-    setOlder({ jobs: [...(older?.jobs ?? newest), ...page.jobs], cursor: page.next_cursor });
+  const [trouble, setTrouble] = useState<string | null>(null);
+
+  function more() {
+    listJobs(filter, cursor).then(
+      (page) => {
+        setTrouble(null);
+        setOlder({ jobs: [...(older?.jobs ?? newest), ...page.jobs], cursor: page.next_cursor });
+      },
+      (thrown: unknown) => setTrouble(sentenceOf(thrown).sentence),
+    );
   }
 
   function choose(change: Partial<JobFilter>) {
@@ -85,7 +92,7 @@ function Jobs({ asset }: { asset: string }) {
           </Link>
         </p>
       )}
-      <Trouble sentence={first.trouble} />
+      <Trouble sentence={first.trouble ?? trouble} />
       <Table
         label={words.jobs}
         headings={[
@@ -102,7 +109,7 @@ function Jobs({ asset }: { asset: string }) {
         empty={first.answer ? words.none : strings.loading}
       />
       {cursor && (
-        <Button onClick={() => void more()} className="self-center">
+        <Button onClick={more} className="self-center">
           {words.more}
         </Button>
       )}

@@ -55,21 +55,23 @@ function Letters() {
               {one.consumer}
             </span>,
             one.reason,
-            one.state,
-            <span key="acts" className="flex flex-wrap gap-2">
-              <Act
-                label={words.replayLetter}
-                what={words.replayLetterWhat}
-                act={() => replayLetter(one.sequence)}
-                done={asked.again}
-              />
-              <Act
-                label={words.discardLetter}
-                what={words.discardLetterWhat}
-                act={() => discardLetter(one.sequence)}
-                done={asked.again}
-              />
-            </span>,
+            [one.state, one.dealt_by].filter(Boolean).join(', '),
+            one.state === 'open' && (
+              <span key="acts" className="flex flex-wrap gap-2">
+                <Act
+                  label={words.replayLetter}
+                  what={words.replayLetterWhat}
+                  act={() => replayLetter(one.sequence)}
+                  done={asked.again}
+                />
+                <Act
+                  label={words.discardLetter}
+                  what={words.discardLetterWhat}
+                  act={() => discardLetter(one.sequence)}
+                  done={asked.again}
+                />
+              </span>
+            ),
           ],
         }))}
         empty={asked.answer ? words.none : strings.loading}

@@ -4,7 +4,7 @@ import { strings } from '@/strings';
 import { bytes } from '@/ui/format';
 import { getHealth } from '../api/admin';
 import { useAsked } from '../model/useAsked';
-import { Part, Trouble, When } from './Bits';
+import { Json, Part, Trouble, When } from './Bits';
 import { Storage } from './Storage';
 import { Table } from './Table';
 
@@ -65,6 +65,7 @@ function Engines({ engines }: { engines: EngineSnapshot[] }) {
           columns.lanes,
           columns.queue,
           columns.memory,
+          words.abilities,
           columns.seen,
         ]}
         rows={engines.map((engine) => ({
@@ -81,6 +82,15 @@ function Engines({ engines }: { engines: EngineSnapshot[] }) {
             engine.devices
               .map((d) => `${bytes(d.vram_free_bytes)} / ${bytes(d.vram_total_bytes)}`)
               .join(', '),
+            <Json
+              key="abilities"
+              label={
+                engine.shortfalls.length > 0
+                  ? words.lacks(engine.shortfalls.length)
+                  : words.lacksNothing
+              }
+              value={abilitiesOf(engine)}
+            />,
             <When key="seen" at={engine.seen_at} />,
           ],
         }))}
@@ -88,6 +98,11 @@ function Engines({ engines }: { engines: EngineSnapshot[] }) {
       />
     </Part>
   );
+}
+
+/** What it lacks stands first: that is what one looks for. */
+function abilitiesOf({ shortfalls, webui, packages, choices, node_classes }: EngineSnapshot) {
+  return { shortfalls, ...(webui && { webui }), packages, choices, node_classes };
 }
 
 function Streams({ health }: { health: HealthView }) {
