@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { merged, patched, progressed, started, told, without } from '@/features/runs/model/list';
 import { type Run, runOf } from '@/features/runs/model/run';
+import type { JobAssetView } from '@/api/types';
 import { matches } from '@/features/runs/model/store';
 import { shareOf, stateOf } from '@/features/runs/model/words';
 import { job } from './samples';
@@ -119,5 +120,24 @@ describe('the words of a state', () => {
     expect(matches(run, { q: 'TURNS  dan' })).toBe(true);
     expect(matches(run, { q: 'turns left' })).toBe(false);
     expect(matches(run, { q: 'dancer', status: 'failed' })).toBe(false);
+  });
+});
+
+describe('the picture of a video that is not made yet', () => {
+  const face = (...roles: JobAssetView['role'][]) =>
+    runOf(job({ assets: roles.map(named) })).thumbnailUrl;
+  const named = (role: JobAssetView['role'], index: number): JobAssetView => ({
+    role,
+    index,
+    asset_id: `a-${role}`,
+    used: true,
+    note: null,
+  });
+
+  it('is its character, else what it begins with, else none', () => {
+    expect(face('pose_sheet', 'ground_truth')).toBe('/api/assets/a-ground_truth/thumbnail');
+    expect(face('end_frame', 'start_frame')).toBe('/api/assets/a-start_frame/thumbnail');
+    expect(face('audio', 'still')).toBe('/api/assets/a-still/thumbnail');
+    expect(face('audio')).toBeNull();
   });
 });

@@ -17,5 +17,7 @@ describe('how long it will take', () => {
     const known = runOf(job({ queue: { position: 3, eta_low_s: 130, eta_high_s: 290 } }));
     expect(stateOf(known)).toBe('Waiting: 2 ahead of you, 2 to 5 minutes');
     expect(stateOf(runOf(job({ queue: { position: 3 } })))).toBe('Waiting: 2 ahead of you');
+    const first = { position: 1, eta_low_s: 10, eta_high_s: 40 };
+    expect(stateOf(runOf(job({ queue: first })))).toBe('Waiting: you are next, less than a minute');
   });
 });

@@ -71,9 +71,14 @@ async def test_a_key_opens_the_studio_and_an_operators_key_the_console(guarded: 
         await expect(page.get_by_role("alert")).to_contain_text("The console is for operators.")
         await expect(page.get_by_role("table")).to_have_count(0)
 
-        await page.context.clear_cookies()
         await page.goto(url)
+        await prompt.fill("Nobody else's business")
+        await page.get_by_role("button", name="Signed in as ann").click()
+        await page.get_by_role("menuitem", name="Sign out").click()
+        await expect(page.get_by_label("Access key")).to_be_visible()
+        assert await page.context.cookies() == []
         await sign_in(TOKEN)
+        await expect(prompt).to_have_value("")
         await console.click()
         await expect(page.get_by_role("region", name="Jobs")).to_be_visible()
         await browser.close()

@@ -40,6 +40,13 @@ export async function changeHeaders(): Promise<Record<string, string>> {
   return csrf ? { 'X-CSRF-Token': csrf } : {};
 }
 
+/** Ends the session; resolves to whether it is over. */
+export async function signOut(): Promise<boolean> {
+  const headers = await changeHeaders();
+  const response = await fetch('/api/session', { method: 'DELETE', headers }).catch(() => null);
+  return response !== null && (response.ok || response.status === 401);
+}
+
 /** Signs in with a key; resolves to why not, or null when it worked. */
 export async function signIn(key: string): Promise<Problem | null> {
   const response = await fetch('/api/session', {

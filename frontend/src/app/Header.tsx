@@ -7,6 +7,7 @@ import { isOperator, useSession } from '@/api/session';
 import { isRunning, useRuns } from '@/features/runs';
 import { strings } from '@/strings';
 import { IconButton } from '@/ui/Button';
+import { Account } from './Account';
 import { type Theme, useTheme } from './theme';
 
 const ICONS: Record<Theme, typeof Sun> = { system: Monitor, light: Sun, dark: Moon };
@@ -51,6 +52,7 @@ export function Header({ children }: { children?: ReactNode }) {
         <IconButton label={strings.header.theme[theme]} onClick={cycle}>
           <Icon aria-hidden size={18} />
         </IconButton>
+        <Account />
       </div>
     </header>
   );

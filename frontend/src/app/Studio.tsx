@@ -1,4 +1,5 @@
 /** The studio: gallery above, the composer on its desk below, the player over both. */
+import { Sparkles } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { useCapabilities } from '@/api/capabilities';
 import { isSignedOut, OfflineError } from '@/api/http';
@@ -14,6 +15,7 @@ import {
 import {
   BusyNotice,
   ConnectionBar,
+  FACES,
   FilterMenu,
   Gallery,
   isNarrowed,
@@ -24,7 +26,7 @@ import {
   SearchField,
   useRuns,
 } from '@/features/runs';
-import { Samples } from '@/features/samples';
+import { SampleDialog, Samples } from '@/features/samples';
 import { strings } from '@/strings';
 import { Button } from '@/ui/Button';
 import { Notice } from '@/ui/Notice';
@@ -44,13 +46,27 @@ export function Studio() {
   const hasRuns = useRuns((s) => s.some || s.runs.length > 0 || isNarrowed(s.filter)) && !empty;
   const [dock, setDock] = useState<HTMLDivElement | null>(null);
   const room = useHeight(dock);
+  const [samples, setSamples] = useState(false);
 
   return (
     <>
       <Header>{hasRuns && <FilterMenu />}</Header>
       <main className="px-4 pt-1 sm:px-6" style={{ paddingBottom: room + 24 }}>
         {/* Its room is kept while nobody knows whether there are runs: nothing jumps then. */}
-        {hasRuns ? <SearchField /> : !empty && <div aria-hidden className="h-12" />}
+        {hasRuns ? (
+          <div className="mb-3 flex items-center gap-2">
+            <SearchField />
+            <Button
+              look="quiet"
+              icon={<Sparkles aria-hidden size={15} />}
+              onClick={() => setSamples(true)}
+            >
+              {strings.empty.menu}
+            </Button>
+          </div>
+        ) : (
+          !empty && <div aria-hidden className="h-12" />
+        )}
         {empty ? <Samples onLoad={loadSample} /> : <Gallery actions={studio.cardActions} />}
       </main>
       <div className="pointer-events-none fixed inset-x-0 bottom-0 z-30">
@@ -79,13 +95,15 @@ export function Studio() {
       </div>
       <DropZone />
       <ClipDialogs studio={studio} />
+      {samples && <SampleDialog onLoad={loadSample} onClose={() => setSamples(false)} />}
     </>
   );
 }
 
 function generate(body: RequestBody) {
-  const character = useComposer.getState().attachments.find((a) => a.role === 'ground_truth');
-  return order(body, character?.asset?.thumbnail_url ?? character?.localUrl ?? null);
+  const { attachments } = useComposer.getState();
+  const [face] = FACES.flatMap((role) => attachments.filter((a) => a.role === role));
+  return order(body, face?.asset?.thumbnail_url ?? face?.localUrl ?? null);
 }
 
 /** Everything that lives as long as the page: draft, list, live connection, capabilities. */

@@ -9,7 +9,7 @@ import {
   useComposer,
 } from '@/features/composer';
 import { frameAt } from '@/features/player';
-import { type CardActions, getPlan, order, type Run } from '@/features/runs';
+import { type CardActions, type Frame, getPlan, order, type Run } from '@/features/runs';
 import { strings } from '@/strings';
 import { rebuilt } from './rebuilt';
 import { useOpenRun } from './useOpenRun';
@@ -102,14 +102,13 @@ async function variation(run: Run): Promise<string | null> {
   return problem ? `${problem.detail} ${problem.remedy}` : null;
 }
 
-async function takeFrame(run: Run, which: 'first' | 'last'): Promise<string | null> {
+async function takeFrame(run: Run, which: Frame): Promise<string | null> {
   if (!run.videoUrl) return null;
   try {
-    const name = `${which}-frame-${(run.jobId ?? '').slice(-8)}.png`;
-    attachFiles(
-      [await frameAt(run.videoUrl, which === 'first' ? 0 : 'last', name)],
-      'ground_truth',
-    );
+    const place = typeof which === 'number' ? `${which.toFixed(2)}s` : which;
+    const name = `${place}-frame-${(run.jobId ?? '').slice(-8)}.png`;
+    const at = which === 'first' ? 0 : which;
+    attachFiles([await frameAt(run.videoUrl, at, name)], 'ground_truth');
     return null;
   } catch {
     return strings.player.captureFailed;

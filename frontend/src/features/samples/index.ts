@@ -1,3 +1,3 @@
 /** What the rest of the studio may use of the samples. */
 export type { Sample } from './api/demo';
-export { Samples } from './components/Samples';
+export { SampleDialog, Samples } from './components/Samples';

@@ -13,6 +13,12 @@ export function restoreDraft(): void {
   recall(kept.unfinished);
 }
 
+/** An empty desk, also for the page that is opened next. */
+export function forgetDraft(): void {
+  useComposer.getState().setAttachments(() => []);
+  useComposer.getState().load(read(null));
+}
+
 /** Writes the draft shortly after it changes; returns how to stop. */
 export function keepDraft(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;

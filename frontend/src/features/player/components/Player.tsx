@@ -91,7 +91,7 @@ export function Player({ clip, actions, onClose }: PlayerProps) {
               {clip.seed && ` · ${words.seed(clip.seed)}`}
             </p>
           </div>
-          <Actions clip={clip} actions={actions} />
+          <Actions clip={clip} actions={actions} at={playback.at} />
           {!clip.picture && <p className="hidden text-xs text-faint lg:block">{words.keys}</p>}
         </div>
       </div>
@@ -99,7 +99,14 @@ export function Player({ clip, actions, onClose }: PlayerProps) {
   );
 }
 
-function Actions({ clip, actions }: { clip: Clip; actions: ClipActions }) {
+interface ActionsProps {
+  clip: Clip;
+  actions: ClipActions;
+  /** What the player shows, in seconds. */
+  at: number;
+}
+
+function Actions({ clip, actions, at }: ActionsProps) {
   const [said, setSaid] = useState<string>(strings.again.link);
   const icon = (Icon: typeof Copy) => <Icon aria-hidden size={16} />;
   return (
@@ -136,6 +143,9 @@ function Actions({ clip, actions }: { clip: Clip; actions: ClipActions }) {
         <>
           <Button icon={icon(Image)} onClick={() => actions.useFrame('first')}>
             {strings.again.firstFrame}
+          </Button>
+          <Button icon={icon(Image)} onClick={() => actions.useFrame(at)}>
+            {strings.again.thisFrame}
           </Button>
           <Button icon={icon(Image)} onClick={() => actions.useFrame('last')}>
             {strings.again.lastFrame}

@@ -19,7 +19,8 @@ export interface Clip {
 export interface ClipActions {
   again: () => void;
   variation: () => void;
-  useFrame: (which: 'first' | 'last') => void;
+  /** One of its ends, or a time in seconds. */
+  useFrame: (which: 'first' | 'last' | number) => void;
   compare: () => void;
   copyLink: () => Promise<void>;
 }

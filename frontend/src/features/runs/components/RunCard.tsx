@@ -15,13 +15,16 @@ import { FinishedFace } from './FinishedFace';
 import { SimulatedBadge } from './SimulatedBadge';
 import { WaitingFace } from './WaitingFace';
 
+/** A frame of a video: one of its ends, or a time in seconds. */
+export type Frame = 'first' | 'last' | number;
+
 /** What a card asks the page to do. */
 export interface CardActions {
   comparing: boolean;
   open: (run: Run) => void;
   again: (run: Run) => void;
   variation: (run: Run) => void;
-  useFrame: (run: Run, which: 'first' | 'last') => void;
+  useFrame: (run: Run, which: Frame) => void;
   compare: (run: Run) => void;
 }
 

@@ -19,7 +19,7 @@ export function SearchField() {
     return () => clearTimeout(timer);
   }, [text]);
   return (
-    <label className="mb-3 flex h-9 max-w-xs items-center gap-2 rounded-full bg-well px-3.5 text-muted focus-within:text-text">
+    <label className="flex h-9 min-w-0 max-w-xs grow items-center gap-2 rounded-full bg-well px-3.5 text-muted focus-within:text-text">
       <Search aria-hidden size={15} className="shrink-0" />
       <input
         type="search"

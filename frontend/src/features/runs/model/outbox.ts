@@ -35,6 +35,10 @@ function keep(change: (list: Order[]) => Order[]): void {
   localStorage.setItem(KEY, JSON.stringify(change(kept())));
 }
 
+export function forgetOrders(): void {
+  localStorage.removeItem(KEY);
+}
+
 const SHAPES: Record<string, [number, number]> = {
   '9:16': [9, 16],
   '16:9': [16, 9],

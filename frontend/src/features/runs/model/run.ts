@@ -39,8 +39,11 @@ export const isOnTheWay = (run: Pick<Run, 'status'>) => ON_THE_WAY.has(run.statu
 export const isRunning = (run: Pick<Run, 'status'>) =>
   run.status === 'executing' || run.status === 'collecting_outputs';
 
+/** What stands for a video before it is made, best first. */
+export const FACES = ['ground_truth', 'start_frame', 'end_frame', 'still'] as const;
+
 export function runOf(job: JobView): Run {
-  const character = job.assets.find((asset) => asset.role === 'ground_truth');
+  const face = FACES.flatMap((role) => job.assets.filter((asset) => asset.role === role))[0];
   return {
     key: job.job_id,
     jobId: job.job_id,
@@ -56,7 +59,7 @@ export function runOf(job: JobView): Run {
     simulated: job.simulated ?? false,
     cancelRequested: job.cancel_requested,
     attempt: job.attempt,
-    thumbnailUrl: character ? `/api/assets/${character.asset_id}/thumbnail` : null,
+    thumbnailUrl: face ? `/api/assets/${face.asset_id}/thumbnail` : null,
     posterUrl: job.poster_url,
     videoUrl: job.video_url,
     picture: job.video_mime_type?.startsWith('image/') ?? false,

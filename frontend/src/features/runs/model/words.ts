@@ -30,9 +30,10 @@ export function stateOf(run: Run): string {
 }
 
 function waiting({ position, progress, job }: Run): string {
-  if (progress?.phase === 'waiting') return words.next;
-  if (position === null) return words.waiting;
-  const place = position <= 1 ? words.next : words.ahead(position - 1);
+  const handedOver = progress?.phase === 'waiting';
+  if (position === null && !handedOver) return words.waiting;
+  const place =
+    handedOver || position === null || position <= 1 ? words.next : words.ahead(position - 1);
   const low_s = job?.queue?.eta_low_s ?? null;
   const high_s = job?.queue?.eta_high_s ?? null;
   return low_s === null || high_s === null ? place : `${place}, ${interval(low_s, high_s)}`;

@@ -3,6 +3,7 @@ import { AudioLines, PersonStanding, Sparkles, UserRoundPen } from 'lucide-react
 import { useEffect, useState } from 'react';
 import type { Task } from '@/model/tasks';
 import { strings } from '@/strings';
+import { Dialog } from '@/ui/Dialog';
 import { type Demo, fetchSampleFile, getDemo, type Sample } from '../api/demo';
 
 const ICONS: Partial<Record<Task, typeof Sparkles>> = {
@@ -16,6 +17,41 @@ interface SamplesProps {
 }
 
 export function Samples({ onLoad }: SamplesProps) {
+  return (
+    <section className="mx-auto flex max-w-3xl flex-col items-center gap-6 px-4 pt-[9vh] text-center">
+      <h1 className="text-3xl font-semibold tracking-tight text-balance sm:text-4xl">
+        {strings.empty.title}
+      </h1>
+      <ol className="flex flex-wrap justify-center gap-x-7 gap-y-2 text-muted">
+        {strings.empty.steps.map((step, at) => (
+          <li key={step} className="flex items-center gap-2">
+            <span className="grid size-6 place-items-center rounded-full bg-accent-wash text-xs font-semibold text-accent-text">
+              {at + 1}
+            </span>
+            {step}
+          </li>
+        ))}
+      </ol>
+      <SampleList onLoad={onLoad} title={strings.empty.samples} />
+    </section>
+  );
+}
+
+/** The same examples for a studio in which something was made already: a demonstration begins anew. */
+export function SampleDialog({ onLoad, onClose }: SamplesProps & { onClose: () => void }) {
+  return (
+    <Dialog wide title={strings.empty.menu} onClose={onClose}>
+      <SampleList
+        onLoad={(sample, files) => {
+          onLoad(sample, files);
+          onClose();
+        }}
+      />
+    </Dialog>
+  );
+}
+
+function SampleList({ onLoad, title }: SamplesProps & { title?: string }) {
   const [demo, setDemo] = useState<Demo | null>(null);
   const [state, setState] = useState<'idle' | 'loading' | 'failed'>('idle');
   useEffect(() => {
@@ -32,31 +68,18 @@ export function Samples({ onLoad }: SamplesProps) {
       const files = await Promise.all(
         sample.files.map(async (one) => ({ role: one.role, file: await fetchSampleFile(one) })),
       );
-      onLoad(sample, files);
       setState('idle');
+      onLoad(sample, files);
     } catch {
       setState('failed');
     }
   }
 
   return (
-    <section className="mx-auto flex max-w-3xl flex-col items-center gap-6 px-4 pt-[9vh] text-center">
-      <h1 className="text-3xl font-semibold tracking-tight text-balance sm:text-4xl">
-        {strings.empty.title}
-      </h1>
-      <ol className="flex flex-wrap justify-center gap-x-7 gap-y-2 text-muted">
-        {strings.empty.steps.map((step, at) => (
-          <li key={step} className="flex items-center gap-2">
-            <span className="grid size-6 place-items-center rounded-full bg-accent-wash text-xs font-semibold text-accent-text">
-              {at + 1}
-            </span>
-            {step}
-          </li>
-        ))}
-      </ol>
+    <>
       {demo && demo.projects.length > 0 && (
         <>
-          <h2 className="mt-2 text-sm text-muted">{strings.empty.samples}</h2>
+          {title && <h2 className="mt-2 text-sm text-muted">{title}</h2>}
           <ul className="grid w-full gap-3 sm:grid-cols-3">
             {demo.projects.map((sample) => (
               <li key={sample.id}>
@@ -74,7 +97,7 @@ export function Samples({ onLoad }: SamplesProps) {
         {state === 'loading' && strings.empty.loading}
         {state === 'failed' && strings.empty.failed}
       </p>
-    </section>
+    </>
   );
 }
 

@@ -1,0 +1,90 @@
+"""How things come onto the desk, and what is said of the engines before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Route, expect
+
+from tests.browser.conftest import in_the_browser
+from tests.browser.studio import Studio
+
+pytestmark = in_the_browser
+CAPABILITIES = "**/api/capabilities"
+
+
+async def test_a_picture_is_pasted(studio: Studio, hero: Path) -> None:
+    page = studio.page
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.evaluate(
+        """async (bytes) => {
+          const picture = new Blob([new Uint8Array(bytes)], {type: 'image/png'});
+          await navigator.clipboard.write([new ClipboardItem({'image/png': picture})]);
+        }""",
+        list(hero.read_bytes()),
+    )
+    await studio.prompt.press("Control+v")
+    await expect(studio.chip("Ground Truth")).to_contain_text("320 × 480")
+    await expect(studio.prompt).to_have_value("")
+
+
+async def test_chips_show_what_was_attached(
+    studio: Studio, hero: Path, motion: Path, speech: Path
+) -> None:
+    await studio.attach(hero, motion)
+    face = studio.chip("Ground Truth").get_by_role("presentation", include_hidden=True)
+    await expect(face).to_have_js_property("complete", value=True)
+    playing = studio.chip("Motion Video").locator("video")
+    await expect(playing).to_have_js_property("paused", value=False)
+    await expect(playing).to_have_js_property("muted", value=True)
+    await studio.attach(speech)
+    await expect(studio.chip("Audio").locator("canvas, svg").first).to_be_visible()
+    await studio.shoot("chips")
+
+
+async def test_an_example_is_loaded_beside_what_was_made_before(standing: Studio) -> None:
+    await standing.open()
+    await standing.page.get_by_role("button", name="Examples").click()
+    shelf = standing.page.get_by_role("dialog", name="Examples")
+    await expect(shelf.get_by_role("listitem")).to_have_count(3)
+    await standing.shoot("examples")
+    await shelf.get_by_role("listitem").last.get_by_role("button").click()
+    await expect(shelf).to_have_count(0)
+    await expect(standing.chip("Audio")).to_contain_text("0:0")
+    await expect(standing.generate_button).to_have_attribute("aria-disabled", "false")
+
+
+async def test_a_crowded_queue_and_what_the_engines_lack_are_said(standing: Studio) -> None:
+    warning = {
+        "code": "queue_saturated",
+        "lane": "comfyui-animate-fp8",
+        "sentence": "Many videos wait for the generator.",
+        "remedy": "Yours starts by itself; it takes longer than usual.",
+    }
+
+    async def crowded(route: Route) -> None:
+        told: dict[str, Any] = await (await route.fetch()).json()
+        told["queue_warnings"] = [warning]
+        for mode in told["modes"]:
+            if mode["mode"] == "audio_performance":
+                for submode in mode["submodes"]:
+                    submode |= {"available": False, "missing": ["a file", "a node"]}
+        await route.fulfill(json=told)
+
+    page = standing.page
+    await page.route(CAPABILITIES, crowded)
+    await standing.open()
+    banner = page.get_by_role("status").filter(has_text=warning["sentence"])
+    await expect(banner).to_contain_text(warning["remedy"])
+    await page.get_by_role("button", name=re.compile("^What to make")).click()
+    lacking = page.get_by_role("menuitemradio", name=re.compile("^Audio performance"))
+    await expect(lacking).to_be_disabled()
+    await expect(lacking).to_contain_text("lacks 2 parts")
+    await lacking.click(force=True)
+    await standing.shoot("crowded")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="What to make: Audio performance")).to_have_count(
+        0
+    )
