@@ -19,7 +19,8 @@ async def viewers(stage: Stage, count: int) -> Finding:
     """Every viewer must get every event of a running job; how late the latest ones are."""
     async with client_of(stage.system.url) as http:
         body = await prepared_body(http, stage.folder)
-        await _engine_speed(stage, 0.5)
+        # Slow enough that the job still runs when the last viewer has come.
+        await _engine_speed(stage, 0.5 + count / 200)
         job_id = await submit(http, "animate", {**body, "seed": 1_100_000})
         gate = asyncio.Semaphore(OPEN_AT_ONCE)
         got: list[list[tuple[str, float]]] = [[] for _ in range(count)]

@@ -126,8 +126,8 @@ class S3MediaStore:
         stored = StoredFile(key=key, sha256=hashing.sha256, size_bytes=hashing.size_bytes)
         return counted(stored)
 
-    async def put_file(self, key: str, path: Path) -> StoredFile:
-        """See MediaStore."""
+    async def put_file(self, key: str, path: Path, *, sha256: str | None = None) -> StoredFile:
+        """See MediaStore. The bytes are hashed on their way in any case."""
 
         def put() -> StoredFile:
             with path.open("rb") as source:

@@ -15,6 +15,7 @@ CANCEL_EVERY_S = 0.5
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+D = TypeVar("D")
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -34,6 +35,14 @@ async def side_by_side(
 async def side_by_side(
     first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B], third: Coroutine[Any, Any, C], /
 ) -> tuple[A, B, C]: ...
+@overload
+async def side_by_side(
+    first: Coroutine[Any, Any, A],
+    second: Coroutine[Any, Any, B],
+    third: Coroutine[Any, Any, C],
+    fourth: Coroutine[Any, Any, D],
+    /,
+) -> tuple[A, B, C, D]: ...
 @overload
 async def side_by_side(*work: Coroutine[Any, Any, A]) -> tuple[A, ...]: ...
 async def side_by_side(*work: Coroutine[Any, Any, Any]) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from contracts.plan import Frame
 from runtime.probe import ShownPictures
-from runtime.tasks import end
+from runtime.tasks import end, side_by_side
 from runtime.telemetry import span
 from services.collector.adapters.intake import copy_proved
 from services.collector.adapters.proving import prove_others
@@ -53,10 +53,12 @@ async def make_clip(
     frame = plan.delivery.frame
     with span("collector.intake"):
         copied = {order.output.file.key for order in (*made_of, *posed_of, *overlap_of)}
-        await prove_others(plan, report, copied, work.media)
-        made_from = await _sources(work, made_of, frame, "clip", surveyed)
-        posed_from = await _sources(work, posed_of, None, "pose_preview", surveyed)
-        overlaps = await _sources(work, overlap_of, frame, "overlap", decoded)
+        made_from, posed_from, overlaps, _ = await side_by_side(
+            _sources(work, made_of, frame, "clip", surveyed),
+            _sources(work, posed_of, None, "pose_preview", surveyed),
+            _sources(work, overlap_of, frame, "overlap", decoded),
+            prove_others(plan, report, copied, work.media),
+        )
     with span("collector.seams", seams=len(overlaps)):
         await check_seams(made_from, overlaps, work.folder, work.deadline_s)
     posing = asyncio.create_task(_pose_preview(work, posed_from))

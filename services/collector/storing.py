@@ -18,6 +18,7 @@ from contracts.events import JobOutputs
 from contracts.plan import Delivery, PictureIndex
 from runtime.media_store import MediaStore
 from runtime.probe import DeliveryFacts
+from runtime.tasks import side_by_side
 from services.collector.adapters.intake import read_proved
 from services.collector.made import Made
 from services.collector.manifest import (
@@ -53,11 +54,12 @@ async def store(work: Work, made: Made, signed: Signed | None, made_by: str) -> 
     """Store everything that the job delivers. Raises OSError when storage is away."""
     job, delivery, media = work.job, work.job.plan.delivery, work.media
     to_store = _files(delivery, made, signed)
-    stored = {name: await media.put_file(key, path) for name, (key, path) in to_store.items()}
-    kept = await _keep(work, made.kept)
-    debug = await media.put_bytes(
-        delivery.debug_metadata_key, document_bytes(await _debug_metadata(work, made, made_by))
+    puts, kept, debug = await side_by_side(
+        side_by_side(*(media.put_file(key, path) for key, path in to_store.values())),
+        _keep(work, made.kept),
+        _store_debug(work, made, made_by),
     )
+    stored = dict(zip(to_store, puts, strict=True))
     files = [*stored.values(), debug, *([kept.index] if kept else [])]
     document = job_manifest(
         job.record,
@@ -118,6 +120,11 @@ async def _keep(work: Work, frames: Sequence[Path]) -> _Kept | None:
     index = PictureIndex(pictures=tuple(stored), width_px=first.width_px, height_px=first.height_px)
     file = await work.media.put_bytes(keys.picture_index(folder), canonical_bytes(index))
     return _Kept(tuple(stored), file)
+
+
+async def _store_debug(work: Work, made: Made, made_by: str) -> StoredFile:
+    document = document_bytes(await _debug_metadata(work, made, made_by))
+    return await work.media.put_bytes(work.job.plan.delivery.debug_metadata_key, document)
 
 
 async def _debug_metadata(work: Work, made: Made, made_by: str) -> DebugMetadata:

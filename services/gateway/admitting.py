@@ -33,7 +33,7 @@ async def admit(deps: Deps, asset_id: str, owner: str, received: Received) -> As
             kind=received.sniffed.kind,
             mime_type=received.sniffed.mime,
             filename=received.filename,
-            file=await deps.media.put_file(key, received.path),
+            file=await deps.media.put_file(key, received.path, sha256=received.sha256),
         )
         await deps.bus.publish(event)
         RECEIVED_BYTES.labels(event.kind).inc(received.size_bytes)

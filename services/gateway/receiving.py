@@ -128,18 +128,29 @@ class _Sink:
         self._kind = kind
         self._limit_bytes = limit_bytes
         self._digest = hashlib.sha256()
-        self._head = bytearray()
+        self._writing: asyncio.Task[None] | None = None
         self.size_bytes = 0
         self.sniffed: Sniffed | None = None
 
     async def take(self, form: _Form, *, last: bool = False) -> None:
-        """Write pending bytes in large pieces, off the event loop."""
+        """Write pending bytes in large pieces, off the event loop and while the next arrive.
+
+        With `last`, everything is written when this returns. Raises OSError when the disk is full.
+        """
         self._look(form, last=last)
-        if not form.pending or (len(form.pending) < WRITE_BYTES and not last):
-            return
-        data = bytes(form.pending)
-        form.pending.clear()
-        await asyncio.to_thread(self._write, data)
+        if form.pending and (len(form.pending) >= WRITE_BYTES or last):
+            await self.settled()
+            data, form.pending = form.pending, bytearray()
+            self.size_bytes += len(data)
+            self._writing = asyncio.create_task(asyncio.to_thread(self._write, data))
+        if last:
+            await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until nothing is being written. Raises what writing raised."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
 
     def _look(self, form: _Form, *, last: bool) -> None:
         seen = self.size_bytes + len(form.pending)
@@ -153,10 +164,9 @@ class _Sink:
                 log.info("upload refused", code=wrong.code, reason=wrong.detail)
                 raise refusal_of(wrong) from wrong
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytearray) -> None:
         self._digest.update(data)
         self._out.write(data)
-        self.size_bytes += len(data)
 
     @property
     def sha256(self) -> str:
@@ -209,7 +219,12 @@ async def receive(
     try:
         with path.open("xb") as out:
             form, sink = _Form(), _Sink(out, kind, limit_bytes)
-            await _read(request, _parser(request, form), form, sink)
+            try:
+                await _read(request, _parser(request, form), form, sink)
+            finally:
+                # Not while a piece is on its way: its file would be closed under it.
+                with suppress(OSError):
+                    await sink.settled()
         if sink.sniffed is None or form.filename is None:
             raise refused(ErrorCode.FILE_MISSING, field="file")
         yield Received(path, form.filename, sink.sniffed, sink.sha256, sink.size_bytes)

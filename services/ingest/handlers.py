@@ -157,14 +157,11 @@ async def _provide(event: JobSubmitted | RetryRequested, plan: JobPlan, deps: De
 async def _at_hand(plan: JobPlan, deps: Deps) -> list[PreparedMedia]:
     """Every medium, when all of them were made before: the usual case, looked up side by side.
 
-    Else none: they are then provided one after the other, each with its own trouble.
+    Else none: they are then provided one after the other, each with its own trouble. What lies
+    under the content's hash was proved when it was made; its asset need not be asked about again.
     """
 
     async def one(order: MediaOrder) -> PreparedMedia | None:
-        try:
-            await _source(order, deps)
-        except (_AssetUnusable, _AssetUndecided):
-            return None
         found = await deps.derivatives.find(order.asset_sha256, recipe_id(order.recipe))
         return None if found is None else _prepared(order, found, reused=True)
 

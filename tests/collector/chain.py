@@ -42,7 +42,8 @@ from contracts.stages import (
     VideoFramesStage,
     VideoRenderStage,
 )
-from runtime.media_store import LocalMediaStore, MediaStore
+from runtime.media_store import MediaStore
+from runtime.media_store_local import LocalMediaStore
 from services.collector.collection import Making, collect
 from tests.collector.scene import SECRET_PROMPT, Left, finished, record_of, rewrite
 from tests.support.examples import JOB, PROMPT

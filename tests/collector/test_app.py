@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.events import ExecutionFinished, RetryRequested
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.process import Runtime
 from runtime.settings import SharedSettings
 from services.collector.app import build

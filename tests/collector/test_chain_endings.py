@@ -8,7 +8,7 @@ import pytest
 
 from contracts import events as e
 from contracts import keys
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.outcome import Ack
 from services.collector.handlers import Deps, on_execution_finished
 from services.collector.settings import Settings

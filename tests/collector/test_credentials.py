@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from cli.trial_certificate import TEST_NAME, CertificateFiles, ensure_test_certificate
 from contracts.base import StoredFile, sha256_hex
 from contracts.events import JobOutputs
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.outcome import Retry
 from runtime.probe import inspect_delivery
 from services.collector.adapters.signing import (

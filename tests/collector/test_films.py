@@ -20,7 +20,7 @@ from contracts.base import StoredFile, sha256_hex
 from contracts.errors import ErrorCode
 from contracts.events import JobOutputs
 from contracts.plan import PictureIndex
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.probe import inspect_delivery
 from services.collector.collection import Making, collect
 from services.collector.faults import ResultFault

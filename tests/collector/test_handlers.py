@@ -14,7 +14,7 @@ from contracts import events as e
 from contracts.base import StoredFile, sha256_hex
 from contracts.errors import ErrorCode, error_info
 from contracts.subjects import CONSUMERS
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.outcome import Ack, Retry
 from runtime.stamp import stamp
 from runtime.work import Subscription, work

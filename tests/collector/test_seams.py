@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contracts.errors import ErrorCode
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from services.collector.collection import Making, collect
 from services.collector.faults import ResultFault
 from services.collector.seams import REACH, Grey, seam_fault

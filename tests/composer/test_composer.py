@@ -17,7 +17,7 @@ from contracts.subjects import CONSUMERS
 from planning.registry import WorkflowRegistry
 from planning.requests import JobRequest
 from runtime.bus import Bus
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.outcome import Ack
 from runtime.stamp import stamp
 from runtime.work import Subscription, work

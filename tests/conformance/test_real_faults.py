@@ -16,7 +16,7 @@ from contracts.errors import ErrorCode
 from contracts.events import StepAssigned, StepReady
 from contracts.lifecycle import JobState
 from runtime.engine_board import EngineBoard
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from tests.browser.wire import wire_to
 from tests.conformance.graphs import S2V_MODEL, node, number

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from tests.executor.scene import Scene, SimulatedComfy, open_buses
 from tests.executor.webui_scene import WebuiScene

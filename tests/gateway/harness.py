@@ -24,7 +24,7 @@ from contracts.subjects import PUBLISHES, Service
 from runtime.bus import Bus
 from runtime.engine_board import EngineBoard
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.process import Background, Runtime
 from runtime.settings import SharedSettings
 from runtime.stamp import now, stamp

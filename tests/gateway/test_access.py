@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from contracts.events import JobSubmitted
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway.access.secrets import digest, is_key, mint_key

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from contracts.errors import ErrorCode
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from services.gateway.access.guard import is_loopback_name
 from services.gateway.problems import Problem

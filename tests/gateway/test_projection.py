@@ -14,7 +14,7 @@ from contracts.errors import ErrorCode, error_info
 from contracts.events import AssetReady, AssetUploaded, JobFailed, RetryRequested
 from contracts.subjects import job_subtree
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.provision import LEASE_TTL_S
 from runtime.stamp import stamp

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from contracts.events import StepFinished
 from runtime.engine_board import EngineBoard
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway import outlook

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from services.gateway.access.limits import SIGN_INS_PER_MINUTE
 from tests.gateway.harness import World, running

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from services.gateway.access.sharing import link, share_of
 from tests.gateway.harness import World, running

@@ -11,7 +11,7 @@ import pytest
 
 from contracts.events import AnyJobEvent, JobEvent
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from services.gateway.fanout import Fanout, Told
 from tests.gateway.harness import World, running, sse, whole_job

@@ -18,7 +18,7 @@ from contracts.errors import ErrorCode, error_info
 from contracts.events import JobFailed
 from runtime.ids import new_id
 from runtime.leases import Lease
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.stamp import stamp
 from services.gateway.access.sealing import SealBroken

@@ -12,7 +12,7 @@ import pytest
 
 from contracts.engines import EngineSnapshot, Shortfall
 from runtime.engine_board import EngineBoard
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway import engines

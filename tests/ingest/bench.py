@@ -16,7 +16,7 @@ from contracts.media import MediaKind, MediaOrder, Role
 from contracts.subjects import CONSUMERS
 from runtime.bus import Bus
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.process import Runtime
 from runtime.settings import SharedSettings
 from runtime.stamp import stamp

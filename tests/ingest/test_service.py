@@ -25,7 +25,7 @@ from contracts.media import (
     VideoRecipe,
     recipe_id,
 )
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.stamp import stamp
 from tests.ingest.bench import Bench, job, order, running
 from tests.support import hostile_media as hostile

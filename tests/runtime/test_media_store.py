@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from runtime.media_store import (
-    InvalidKey,
-    LocalMediaStore,
-    MediaAway,
-    MediaMissing,
-    open_media_store,
-)
+from runtime.media_store import InvalidKey, MediaAway, MediaMissing, open_media_store
+from runtime.media_store_local import LocalMediaStore
 from runtime.settings import SharedSettings
 
 
@@ -142,3 +138,31 @@ async def test_a_process_that_starts_while_the_store_is_away_makes_no_empty_one(
     media.rmdir()
     away.rename(media)
     assert await late.read_bytes("jobs/a/x") == b"here"
+
+
+async def test_a_file_on_the_same_disk_is_not_copied_and_outlives_its_first_name(
+    media_store: LocalMediaStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_bytes(b"frames" * 1000)
+    stored = await media_store.put_file("jobs/a/video.mp4", path)
+    async with media_store.local_path(stored.key) as there:
+        assert there.stat().st_ino == path.stat().st_ino
+    path.unlink()
+    data = await media_store.read_bytes(stored.key)
+    assert (hashlib.sha256(data).hexdigest(), len(data)) == (stored.sha256, stored.size_bytes)
+
+
+async def test_a_file_of_another_disk_is_copied(
+    media_store: LocalMediaStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr("runtime.media_store_local.os.link", elsewhere)
+    path = tmp_path / "video.mp4"
+    path.write_bytes(b"frames" * 1000)
+    stored = await media_store.put_file("jobs/a/video.mp4", path)
+    path.write_bytes(b"something else")
+    data = await media_store.read_bytes(stored.key)
+    assert (hashlib.sha256(data).hexdigest(), len(data)) == (stored.sha256, stored.size_bytes)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from runtime.media_store import LocalMediaStore, MediaStore, open_media_store
+from runtime.media_store import MediaStore, open_media_store
+from runtime.media_store_local import LocalMediaStore
 from runtime.media_store_s3 import S3MediaStore
 from tests.stores.postgres_server import PostgresServer, running_postgres
 from tests.stores.s3_server import S3Server, running_s3

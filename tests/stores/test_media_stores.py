@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.media_store import InvalidKey, LocalMediaStore, MediaMissing, MediaStore
+from runtime.media_store import InvalidKey, MediaMissing, MediaStore
+from runtime.media_store_local import LocalMediaStore
 
 pytestmark = pytest.mark.xdist_group("s3")
 PATTERN = bytes(range(251)) * 4178

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from contracts.subjects import Service
 from runtime.bus import Bus
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.provision import provision
 
