@@ -18,7 +18,9 @@ import httpx
 from bench.figures import Finding, series
 from bench.machine import rss_mb
 from bench.stage import Stage, client_of, finished
+from contracts.media import VideoRecipe
 from runtime.ffmpeg import run_ffmpeg
+from services.ingest.normalising import video_arguments
 from tests.support.media import Size, counter_video, photo
 from tests.support.system import submit, upload
 
@@ -150,12 +152,12 @@ async def preparation(stage: Stage, seconds: int) -> Finding:
             "aspect_ratio": "16:9",
             "seed": 1,
         }
-        first = await _prepared_s(http, {**body})
-        again = await _prepared_s(http, {**body, "seed": 2})
+        first, recipe = await _prepared_s(http, {**body})
+        again, _ = await _prepared_s(http, {**body, "seed": 2})
     made = max(
         stage.system.var.rglob("derivatives/*/*/media.mp4"), key=lambda path: path.stat().st_mtime
     )
-    baseline_s = await _one_run(motion, stage.folder / "baseline.mp4", made)
+    baseline_s = await _one_run(motion, stage.folder / "baseline.mp4", recipe, made)
     ratio = first / baseline_s
     return Finding(
         f"preparation of {seconds} s of 1080p30",
@@ -170,22 +172,22 @@ async def preparation(stage: Stage, seconds: int) -> Finding:
     )
 
 
-async def _prepared_s(http: httpx.AsyncClient, body: dict[str, Any]) -> float:
-    """Seconds between the two facts, by their own times."""
+async def _prepared_s(http: httpx.AsyncClient, body: dict[str, Any]) -> tuple[float, VideoRecipe]:
+    """Seconds between the two facts, by their own times, and how the video was to be made."""
     job_id = await submit(http, "animate", body)
     await finished(http, job_id)
     events = (await http.get(f"/api/jobs/{job_id}/events")).json()["events"]
     at = {e["event"]: datetime.fromisoformat(e["occurred_at"]).timestamp() for e in events}
-    return at["media_prepared"] - at["job_submitted"]
+    orders = next(e["data"]["plan"]["media"] for e in events if e["event"] == "job_submitted")
+    recipe = next(o["recipe"] for o in orders if o["recipe"]["kind"] == "video")
+    return at["media_prepared"] - at["job_submitted"], VideoRecipe.model_validate(recipe)
 
 
-async def _one_run(source: Path, target: Path, made: Path) -> float:
-    """Seconds of the one FFmpeg run that a script would use for the same derivative."""
+async def _one_run(source: Path, target: Path, recipe: VideoRecipe, made: Path) -> float:
+    """Seconds of the one FFmpeg run that gives the same derivative, to the byte."""
     began_s = time.perf_counter()
-    arguments = ["-i", f"file:{source}", "-vf", "fps=16,scale=96:160,format=yuv420p"]
-    arguments += ["-c:v", "libx264", "-preset", "fast", "-crf", "12", "-threads", "1"]
-    arguments += ["-c:a", "aac", "-movflags", "+faststart", "-y", f"file:{target}"]
-    await run_ffmpeg(arguments, deadline_s=300)
-    if not made.stat().st_size:
-        raise RuntimeError("the derivative is empty")
-    return time.perf_counter() - began_s
+    await run_ffmpeg(video_arguments(source, target, recipe, has_audio=True), deadline_s=300)
+    took_s = time.perf_counter() - began_s
+    if target.read_bytes() != made.read_bytes():
+        raise RuntimeError("the run did not give the derivative that it is compared with")
+    return took_s

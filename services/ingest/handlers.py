@@ -138,27 +138,26 @@ async def on_retry_requested(event: RetryRequested, deps: Deps) -> Outcome:
 
 async def _provide(event: JobSubmitted | RetryRequested, plan: JobPlan, deps: Deps) -> Outcome:
     prepared = await _at_hand(plan, deps)
-    for order in plan.media[len(prepared) :]:
+    if prepared is None:
         if not _awaits_media((await deps.bus.job(event.job_id)).state):
             return Ack()
         try:
-            with job_context(asset_id=order.asset_id), span("ingest.normalise", role=order.role):
-                prepared.append(await _prepare(order, deps))
+            prepared = await tasks.side_by_side(*(_provided(o, deps) for o in plan.media))
         except _AssetUnusable as unusable:
             return await _fail(event, unusable.error, deps)
-        except _AssetUndecided:
+        except _AssetUndecided as undecided:
             delay_s = deps.limits.deadline_s / _CHECKS_PER_DEADLINE
-            return Retry(delay_s, f"asset {order.asset_id} is still being checked")
-    done = MediaPrepared(**stamp(event), job_id=event.job_id, prepared=tuple(prepared))
+            return Retry(delay_s, str(undecided))
+    done = MediaPrepared(**stamp(event), job_id=event.job_id, prepared=prepared)
     await deps.bus.decide(event.job_id, lambda state: done if _awaits_media(state) else None)
     return Ack()
 
 
-async def _at_hand(plan: JobPlan, deps: Deps) -> list[PreparedMedia]:
-    """Every medium, when all of them were made before: the usual case, looked up side by side.
+async def _at_hand(plan: JobPlan, deps: Deps) -> tuple[PreparedMedia, ...] | None:
+    """Every medium, when all of them were made before: the usual case. Else None.
 
-    Else none: they are then provided one after the other, each with its own trouble. What lies
-    under the content's hash was proved when it was made; its asset need not be asked about again.
+    What lies under the content's hash was proved when it was made; its asset need not be asked
+    about again.
     """
 
     async def one(order: MediaOrder) -> PreparedMedia | None:
@@ -166,8 +165,13 @@ async def _at_hand(plan: JobPlan, deps: Deps) -> list[PreparedMedia]:
         return None if found is None else _prepared(order, found, reused=True)
 
     found = await tasks.side_by_side(*map(one, plan.media))
-    there = [medium for medium in found if medium is not None]
-    return there if len(there) == len(plan.media) else []
+    there = tuple(medium for medium in found if medium is not None)
+    return there if len(there) == len(plan.media) else None
+
+
+async def _provided(order: MediaOrder, deps: Deps) -> PreparedMedia:
+    with job_context(asset_id=order.asset_id), span("ingest.normalise", role=order.role):
+        return await _prepare(order, deps)
 
 
 def _awaits_media(state: JobState) -> bool:
@@ -219,7 +223,7 @@ async def _source(order: MediaOrder, deps: Deps) -> _Source:
             )
         if isinstance(event, AssetReady):
             return _Source(uploaded.file.key, _sounds(event.facts))
-    raise _AssetUndecided
+    raise _AssetUndecided(f"asset {order.asset_id} is still being checked")
 
 
 def _sounds(facts: MediaFacts) -> bool:

@@ -32,6 +32,9 @@ from services.ingest.normalising import (
 from services.ingest.verification import Recipe, difference
 
 _EXTENSIONS = {"image": IMAGE_EXTENSION, "video": VIDEO_EXTENSION, "audio": AUDIO_EXTENSION}
+MADE_AT_ONCE = 2
+"""A picture is ready while the video of the same job is still being made; more would only share
+the processor."""
 _MACHINE_TROUBLE = ("No space left on device", "Cannot allocate memory", "File too large")
 
 
@@ -53,6 +56,7 @@ class Derivatives:
         self._workbench = workbench
         self._limits = limits
         self._deadline_s = deadline_s
+        self._room = asyncio.Semaphore(MADE_AT_ONCE)
         self._locks: weakref.WeakValueDictionary[tuple[str, str], asyncio.Lock] = (
             weakref.WeakValueDictionary()
         )
@@ -70,7 +74,8 @@ class Derivatives:
         async with lock:
             found = await self.find(*name)
             if found is None:
-                made = await self._made(order, source_key, source_has_audio=source_has_audio)
+                async with self._room:
+                    made = await self._made(order, source_key, source_has_audio=source_has_audio)
                 DERIVATIVES.labels(order.recipe.kind, "made").inc()
                 return made, False
         DERIVATIVES.labels(order.recipe.kind, "reused").inc()
