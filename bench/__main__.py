@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import crowd, fleet, rest, shelf, speed, weight
+from bench import crowd, fleet, growth, relay, rest, shelf, speed, weight
 from bench.figures import Finding
 from bench.machine import machine
 from bench.plot import plot
@@ -27,11 +27,13 @@ from bench.stage import Stage, staged
 Findings = list[Finding]
 SHORT = {
     "jobs": 25, "queued": 30, "visible": 20, "verified": 5, "viewers": 200, "burst": 40,
-    "upload_mb": 200, "video_s": 10, "listed": 100_000, "fleet": 2000, "idle_s": 20, "starts": 2,
+    "relayed": 200, "upload_mb": 200, "video_s": 10, "videos": 3, "listed": 100_000,
+    "fleet": 2000, "idle_s": 20, "starts": 2,
 }  # fmt: skip
 FULL = {
     "jobs": 200, "queued": 100, "visible": 100, "verified": 20, "viewers": 1000, "burst": 200,
-    "upload_mb": 1024, "video_s": 30, "listed": 1_000_000, "fleet": 2000, "idle_s": 60, "starts": 5,
+    "relayed": 1000, "upload_mb": 1024, "video_s": 30, "videos": 5, "listed": 1_000_000,
+    "fleet": 2000, "idle_s": 60, "starts": 5,
 }  # fmt: skip
 
 
@@ -46,7 +48,7 @@ async def on_stage(stage: Stage, n: dict[str, int], wanted: Callable[[str], bool
         "viewers": lambda: crowd.viewers(stage, n["viewers"]),
         "throughput": lambda: crowd.throughput(stage, n["burst"]),
         "upload": lambda: weight.big_upload(stage, n["upload_mb"]),
-        "preparation": lambda: weight.preparation(stage, n["video_s"]),
+        "preparation": lambda: weight.preparation(stage, n["video_s"], n["videos"]),
     }
     for name, measure in parts.items():
         if wanted(name):
@@ -64,8 +66,14 @@ async def measure_all(n: dict[str, int], wanted: Callable[[str], bool], folder: 
     if wanted("verification"):
         with staged(folder / "large", size=None) as stage:
             found.append(await speed.verification(stage, n["verified"]))
+    if wanted("relay"):
+        found.append(await relay.relay(folder, n["relayed"]))
     if wanted("listing"):
         found += await shelf.listing(folder, n["listed"])
+    if wanted("growth"):
+        sizes = (n["listed"] // 100, n["listed"] // 10, n["listed"])
+        crowds = (n["viewers"] // 100, n["viewers"] // 10, n["viewers"])
+        found += await growth.growth(folder / "growth", sizes, crowds)
     if wanted("scheduling"):
         found.append(fleet.scheduling(n["fleet"]))
     if wanted("idle"):

@@ -39,11 +39,16 @@ GOAL_MS = 5
 
 async def listing(folder: Path, jobs: int) -> list[Finding]:
     """Pages of 50 at random places, by owner alone and by owner and state, on each database."""
-    found = [await _on(folder / "sqlite", f"sqlite+aiosqlite:///{folder}/many.sqlite3", jobs)]
+    found = [await on_sqlite(folder / "sqlite", jobs)]
     if postgres_programs() is not None:
         with running_postgres() as server:
             found.append(await _on(folder / "postgresql", await server.new_database(), jobs))
     return found
+
+
+async def on_sqlite(folder: Path, jobs: int) -> Finding:
+    """Pages on SQLite alone."""
+    return await _on(folder, f"sqlite+aiosqlite:///{folder}/many.sqlite3", jobs)
 
 
 async def _on(folder: Path, url: str, jobs: int) -> Finding:

@@ -133,9 +133,9 @@ async def _bare_copy(source: Path, target: Path) -> float:
     return took_s
 
 
-async def preparation(stage: Stage, seconds: int) -> Finding:
-    """Ingest of a 1080p30 video for a job, beside one FFmpeg run giving the same derivative."""
-    motion = counter_video(
+async def preparation(stage: Stage, seconds: int, times: int) -> Finding:
+    """Ingest of 1080p30 videos for a job, beside the FFmpeg runs giving the same derivatives."""
+    drawn = counter_video(
         stage.folder / "long.mp4",
         size=Size(1920, 1080),
         fps=Fraction(30),
@@ -143,32 +143,41 @@ async def preparation(stage: Stage, seconds: int) -> Finding:
         sound=True,
     )
     hero = photo(stage.folder / "hero-16x9.png", size=Size(640, 360), format="PNG")
+    first, again, alone = list[float](), list[float](), list[float]()
     async with client_of(stage.system.url) as http:
-        body = {
-            "prompt": "She walks",
-            "ground_truth_asset_id": await upload(http, "image", hero),
-            "motion_video_asset_id": await upload(http, "video", motion),
-            "quality_profile": "draft",
-            "aspect_ratio": "16:9",
-            "seed": 1,
-        }
-        first, recipe = await _prepared_s(http, {**body})
-        again, _ = await _prepared_s(http, {**body, "seed": 2})
-    made = max(
-        stage.system.var.rglob("derivatives/*/*/media.mp4"), key=lambda path: path.stat().st_mtime
+        face = await upload(http, "image", hero)
+        for n in range(times):
+            # Another file each time: readers skip the box at its end.
+            motion = stage.folder / f"long-{n}.mp4"
+            _padded_video(motion, drawn, drawn.stat().st_size + 64 + n)
+            body = {
+                "prompt": "She walks",
+                "ground_truth_asset_id": face,
+                "motion_video_asset_id": await upload(http, "video", motion),
+                "quality_profile": "draft",
+                "aspect_ratio": "16:9",
+            }
+            took_s, recipe = await _prepared_s(http, {**body, "seed": 2 * n})
+            first.append(took_s)
+            again.append((await _prepared_s(http, {**body, "seed": 2 * n + 1}))[0])
+            made = max(
+                stage.system.var.rglob("derivatives/*/*/media.mp4"),
+                key=lambda path: path.stat().st_mtime,
+            )
+            alone.append(await _one_run(motion, stage.folder / "baseline.mp4", recipe, made))
+    found = (
+        series("first", "s", first),
+        series("second", "s", again),
+        series("FFmpeg", "s", alone),
     )
-    baseline_s = await _one_run(motion, stage.folder / "baseline.mp4", recipe, made)
-    ratio = first / baseline_s
+    ratio, again_ms = found[0].at(50) / found[2].at(50), 1000 * found[1].at(50)
     return Finding(
         f"preparation of {seconds} s of 1080p30",
         "≤ 1.15 × one FFmpeg run; the second time ≤ 30 ms",
-        (
-            series("first", "s", [first]),
-            series("second", "s", [again]),
-            series("one FFmpeg run", "s", [baseline_s]),
-        ),
-        ratio <= 1.15 and again <= 0.03,
-        f"{first:.2f} s = {ratio:.2f} × FFmpeg alone; second time {again * 1000:.0f} ms",
+        found,
+        ratio <= 1.15 and again_ms <= 30,
+        f"{found[0].at(50):.2f} s = {ratio:.2f} × FFmpeg alone; second time {again_ms:.0f} ms",
+        ("the picture of the job is made beside the video; FFmpeg gives the same bytes",),
     )
 
 
