@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from bench.figures import Finding, series
+from bench.figures import Finding, Series, series
 from bench.stage import Stage, client_of, finished, prepared_body
 from tests.support.system import submit
 
 OPEN_AT_ONCE = 50
+EVENTS_BARE, BARE_PAUSE_S = 8, 1.0
 
 
 async def viewers(stage: Stage, count: int) -> Finding:
@@ -39,14 +40,47 @@ async def viewers(stage: Stage, count: int) -> Finding:
     wanted = set().union(*({key for key, _ in one} for one in later))
     share = 100 * sum(len({k for k, _ in one}) for one in later) / (len(wanted) * count)
     late = series("event told → seen by a viewer", "ms", [ms for one in later for _, ms in one])
+    bare = await _bare(count, EVENTS_BARE)
     return Finding(
         f"progress to {count} viewers of one job",
         "100 % of events, p99 ≤ 50 ms",
-        (late,),
+        (late, bare),
         share >= 100 and late.at(99) <= 50,
-        f"{share:.2f} % of {len(wanted)} events, p99 {late.at(99):.0f} ms",
+        f"{share:.2f} % of {len(wanted)} events, p99 {late.at(99):.0f} ms = "
+        f"{late.at(99) / bare.at(99):.1f} × a bare server",
         ("viewers and servers share the two cores",),
     )
+
+
+async def _bare(count: int, events: int) -> Series:
+    """The same viewers on a server that does nothing but write the same bytes to every socket."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writers.append(writer)
+
+    got: list[list[tuple[str, float]]] = [[] for _ in range(count)]
+    opened = [asyncio.Event() for _ in range(count)]
+    server = await asyncio.start_server(hold, "127.0.0.1", 0, backlog=count)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        gate = asyncio.Semaphore(OPEN_AT_ONCE)
+        watching = [
+            asyncio.create_task(_view(url, "bare", gate, opened[n], got[n])) for n in range(count)
+        ]
+        await asyncio.gather(*(event.wait() for event in opened))
+        for number in range(events):
+            name = "completed" if number + 1 == events else "progress"
+            data = json.dumps({"at": datetime.now(UTC).isoformat(), "padding": "x" * 200})
+            for writer in writers:
+                writer.write(f"event: {name}\r\ndata: {data}\r\n\r\n".encode())
+            await asyncio.sleep(BARE_PAUSE_S)
+        await asyncio.gather(*watching)
+        for writer in writers:
+            writer.close()
+    return series("a bare server's event → seen", "ms", [ms for one in got for _, ms in one])
 
 
 async def _engine_speed(stage: Stage, step_s: float) -> None:

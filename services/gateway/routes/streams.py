@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple
@@ -69,6 +70,28 @@ def fleeting(progress: Progress) -> ServerSentEvent:
     return ServerSentEvent(data=json.dumps(data), event="progress")
 
 
+class _Wire:
+    """Messages of live events as bytes, made once however many streams send them."""
+
+    def __init__(self, at_most: int = 64) -> None:
+        self._made: OrderedDict[int, tuple[Told | Progress, bytes]] = OrderedDict()
+        self._at_most = at_most
+
+    def of(self, item: Told | Progress) -> bytes:
+        """The message of an event; the same object is encoded once."""
+        known = self._made.get(id(item))
+        if known is not None and known[0] is item:
+            return known[1]
+        message = fleeting(item) if isinstance(item, Progress) else durable(item)
+        self._made[id(item)] = (item, message.encode())
+        if len(self._made) > self._at_most:
+            self._made.popitem(last=False)
+        return self._made[id(item)][1]
+
+
+_WIRE = _Wire()
+
+
 def sequence_of(last_event_id: str | None) -> int | None:
     """The sequence that a client has seen, None when it says nothing we could have sent."""
     text = (last_event_id or "").strip()
@@ -117,7 +140,7 @@ async def _subscribed(
 
 async def _job_stream(
     deps: Deps, listener: Listener, job_id: str, seen: int
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncIterator[ServerSentEvent | bytes]:
     async with _subscribed(deps, listener, job_id, None) as subscription:
         tail = await deps.bus.job(job_id)
         for item in replay(tail):
@@ -130,9 +153,9 @@ async def _job_stream(
             yield fleeting(latest)
         async for live in deps.fanout.live(subscription):
             if isinstance(live, Progress):
-                yield fleeting(live)
+                yield _WIRE.of(live)
             elif live.sequence > max(seen, tail.last_sequence):
-                yield durable(live)
+                yield _WIRE.of(live)
                 if live.terminal:
                     return
 
@@ -183,7 +206,7 @@ async def _missed(deps: Deps, caller: Caller, seen: int, upto: int) -> AsyncIter
 
 async def _all_stream(
     deps: Deps, listener: Listener, seen: int | None
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncIterator[ServerSentEvent | bytes]:
     fanout, caller = deps.fanout, listener.caller
     async with _subscribed(deps, listener, None, caller.sees_only) as subscription:
         await _level_with(deps, seen)
@@ -198,10 +221,8 @@ async def _all_stream(
         for progress in fanout.progress_of_all(caller.sees_only):
             yield fleeting(progress)
         async for live in fanout.live(subscription):
-            if isinstance(live, Progress):
-                yield fleeting(live)
-            elif live.sequence > upto:
-                yield durable(live)
+            if isinstance(live, Progress) or live.sequence > upto:
+                yield _WIRE.of(live)
 
 
 async def _level_with(deps: Deps, seen: int | None) -> None:
@@ -234,7 +255,7 @@ async def all_stream(
     return _respond(deps, _all_stream(deps, listener, after if seen is None else seen))
 
 
-def _respond(deps: Deps, events: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
+def _respond(deps: Deps, events: AsyncIterator[ServerSentEvent | bytes]) -> EventSourceResponse:
     return EventSourceResponse(
         events,
         ping=deps.settings.heartbeat_s,
