@@ -25,6 +25,8 @@ from bench.plot import plot
 from bench.stage import Stage, staged
 
 Findings = list[Finding]
+GPU_STEP_S = 0.25
+"""A step of the simulated sampling where the engine stands for a GPU: a job of about a second."""
 SHORT = {
     "jobs": 25, "queued": 30, "visible": 20, "verified": 5, "viewers": 200, "burst": 40,
     "relayed": 200, "upload_mb": 200, "video_s": 10, "videos": 3, "listed": 100_000,
@@ -43,7 +45,8 @@ async def on_stage(stage: Stage, n: dict[str, int], wanted: Callable[[str], bool
     if wanted("latency"):
         found += await speed.latency(stage, n["jobs"])
     parts: dict[str, Callable[[], Awaitable[Finding]]] = {
-        "gap": lambda: speed.gap(stage, n["queued"]),
+        "gap": lambda: speed.gap(stage, n["queued"], GPU_STEP_S),
+        "rush": lambda: speed.gap(stage, n["queued"], 0.0),
         "visible": lambda: speed.visible(stage, n["visible"]),
         "viewers": lambda: crowd.viewers(stage, n["viewers"]),
         "throughput": lambda: crowd.throughput(stage, n["burst"]),
@@ -59,7 +62,16 @@ async def on_stage(stage: Stage, n: dict[str, int], wanted: Callable[[str], bool
 async def measure_all(n: dict[str, int], wanted: Callable[[str], bool], folder: Path) -> Findings:
     """Every wanted measurement, each on what it needs."""
     found: Findings = []
-    on_small = ("latency", "gap", "visible", "viewers", "throughput", "upload", "preparation")
+    on_small = (
+        "latency",
+        "gap",
+        "rush",
+        "visible",
+        "viewers",
+        "throughput",
+        "upload",
+        "preparation",
+    )
     if any(map(wanted, on_small)):
         with staged(folder / "small") as stage:
             found += await on_stage(stage, n, wanted)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from bench.figures import Finding, Series, series
-from bench.stage import Stage, client_of, finished, prepared_body
+from bench.stage import Stage, client_of, engine_speed, finished, prepared_body
 from tests.support.system import submit
 
 OPEN_AT_ONCE = 50
@@ -21,7 +21,7 @@ async def viewers(stage: Stage, count: int) -> Finding:
     async with client_of(stage.system.url) as http:
         body = await prepared_body(http, stage.folder)
         # Slow enough that the job still runs when the last viewer has come.
-        await _engine_speed(stage, 0.5 + count / 200)
+        await engine_speed(stage, 0.5 + count / 200)
         job_id = await submit(http, "animate", {**body, "seed": 1_100_000})
         gate = asyncio.Semaphore(OPEN_AT_ONCE)
         got: list[list[tuple[str, float]]] = [[] for _ in range(count)]
@@ -34,7 +34,7 @@ async def viewers(stage: Stage, count: int) -> Finding:
         began = time.time()
         await finished(http, job_id)
         await asyncio.gather(*watching)
-        await _engine_speed(stage, 0.0)
+        await engine_speed(stage, 0.0)
     # What was sent before the last viewer had come is not held against anybody.
     later = [[(key, late) for key, late in one if float(key.split()[0]) > began] for one in got]
     wanted = set().union(*({key for key, _ in one} for one in later))
@@ -81,11 +81,6 @@ async def _bare(count: int, events: int) -> Series:
         for writer in writers:
             writer.close()
     return series("a bare server's event → seen", "ms", [ms for one in got for _, ms in one])
-
-
-async def _engine_speed(stage: Stage, step_s: float) -> None:
-    async with client_of(stage.engine.url) as engine:
-        await engine.put("/simulator/speed", json={"step_s": step_s})
 
 
 async def _view(

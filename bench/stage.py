@@ -74,6 +74,12 @@ async def finished(http: httpx.AsyncClient, job_id: str) -> dict[str, float]:
     raise RuntimeError(f"the stream of {job_id} ended early")
 
 
+async def engine_speed(stage: Stage, step_s: float) -> None:
+    """How long a sampling step waits from now on, in seconds."""
+    async with client_of(stage.engine.url) as engine:
+        await engine.put("/simulator/speed", json={"step_s": step_s})
+
+
 async def prompt_ids(http: httpx.AsyncClient, job_id: str) -> str:
     """The prompt id under which the engine ran a job of one step."""
     answer = (await http.get(f"/api/jobs/{job_id}")).json()
