@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +116,3 @@ def pace_engine(system: System, step_s: float) -> None:
     state = json.loads((system.var / "run" / "state.json").read_text())
     url = f"{state['engine']['url']}/simulator/speed"
     httpx.put(url, json={"step_s": step_s}).raise_for_status()
-
-
-def names(found: Sequence[dict[str, Any]]) -> list[str]:
-    """What axe found, short enough to read in a failure."""
-    return [f"{v['id']}: {[n['html'][:160] for n in v['nodes']][:4]}" for v in found]

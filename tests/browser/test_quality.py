@@ -8,23 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Route, expect
 
-from tests.browser.conftest import FRONTEND, Theme, in_the_browser, open_page
-from tests.browser.studio import OUTPUT, Studio, names
+from tests.browser.conftest import in_the_browser, open_page
+from tests.browser.looking import look
+from tests.browser.studio import OUTPUT, Studio
 from tests.support.system import System
 
 pytestmark = in_the_browser
-AXE = FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
-THEMES: tuple[Theme, ...] = ("dark", "light")
-STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-RULES: dict[Theme, dict[str, Any]] = {
-    "dark": {"type": "tag", "values": STANDARDS},
-    "light": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
-}
 WIDTHS = (360, 1280, 3840)
-JUDGED = (360, 1280)
-"""The largest has the elements, colours and sizes of the one before, only further apart."""
 MOST_MS = 1000
 MANY = 1000
 MOST_CARDS = 60
@@ -42,10 +34,6 @@ SHIFTS = """
 """
 """Adds up how far things jumped since the page was opened."""
 
-AT_REST = """
-    () => document.getAnimations().every(a =>
-      a.playState !== 'running' || a.effect.getComputedTiming().iterations === Infinity)
-"""
 WATCH = """() => {
   window.longest = 0; window.most = 0;
   new PerformanceObserver(list => {
@@ -68,67 +56,47 @@ def report(name: str, figures: dict[str, float]) -> None:
     (OUTPUT / f"{name}.json").write_text(json.dumps(figures))
 
 
-async def axe(page: Page, rules: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every violation of the rules on the page as it is."""
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(AXE.read_text())
-    found: dict[str, Any] = await page.evaluate(
-        "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", rules
-    )
-    return list(found["violations"])
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_every_view_is_accessible_and_fits(
     browser: Browser, standing: Studio, hero: Path, motion: Path, width: int
 ) -> None:
-    """Each view in both themes; in the second only what depends on colours is judged again."""
     async with open_page(browser, width=width, height=max(740, width * 9 // 16)) as page:
         studio = Studio(page, standing.system)
-
-        async def look(name: str) -> None:
-            for theme in THEMES:
-                await page.emulate_media(color_scheme=theme)
-                await page.wait_for_function(AT_REST)
-                await studio.shoot(f"{name}-{theme}-{width}")
-                if width in JUDGED:
-                    assert names(await axe(page, RULES[theme])) == [], (name, theme)
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
 
         await page.route(re.compile(r"/api/jobs\?"), no_jobs)
         await studio.open()
         await expect(page.get_by_role("main").get_by_role("button")).to_have_count(3)
-        await look("empty")
+        await look(studio, "empty", width)
         await page.unroute(re.compile(r"/api/jobs\?"))
         await studio.open()
         card = studio.card("completed").first
         await expect(card).to_be_visible()
-        await look("gallery")
+        await look(studio, "gallery", width)
         await studio.prompt.click()
         await page.get_by_role("button", name=re.compile("^What to make")).click()
-        await look("menu")
+        await look(studio, "menu", width)
         await page.keyboard.press("Escape")
         await page.get_by_role("button", name="Advanced").click()
         await studio.fill(hero, motion, "She walks through the morning light")
-        await look("composer")
+        await look(studio, "composer", width)
         await studio.chip("Ground Truth").click()
-        await look("crop")
+        await look(studio, "crop", width)
         await page.keyboard.press("Escape")
         # On a phone the open composer covers the cards.
         await studio.open()
         await card.get_by_role("button", name=re.compile("^Play")).click()
         await expect(page.get_by_role("dialog", name="Player")).to_be_visible()
-        await look("player")
+        await look(studio, "player", width)
         await studio.open("/console")
         await expect(page.get_by_role("row").nth(1)).to_be_visible()
-        await look("console")
+        await look(studio, "console", width)
         await page.get_by_role("row").nth(1).get_by_role("link").click()
         await expect(page.get_by_text("job_completed", exact=True)).to_be_visible()
-        await look("console-job")
+        await look(studio, "console-job", width)
         for section in ("Queue", "System", "Workflows"):
             await page.get_by_role("link", name=section).click()
             await expect(page.get_by_role("row").nth(1)).to_be_visible()
-            await look(f"console-{section.lower()}")
+            await look(studio, f"console-{section.lower()}", width)
 
 
 async def test_the_chosen_theme_stays(studio: Studio) -> None:
