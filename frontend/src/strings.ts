@@ -530,6 +530,7 @@ export const strings = {
     payload: 'Data',
     letters: 'Letters',
     deadLetters: 'Dead letters',
+    message: 'Message',
     deliveries: 'Webhook deliveries',
     acts: 'Actions',
     by: 'By',

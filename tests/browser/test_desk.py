@@ -56,6 +56,22 @@ async def test_an_example_is_loaded_beside_what_was_made_before(standing: Studio
     await expect(standing.generate_button).to_have_attribute("aria-disabled", "false")
 
 
+async def test_what_was_ordered_is_seen_whatever_was_looked_for(
+    studio: Studio, hero: Path, motion: Path
+) -> None:
+    page = studio.page
+    search = page.get_by_role("searchbox", name="Search your prompts")
+    await studio.fill(hero, motion, "She walks through the morning light")
+    await studio.generate()
+    await studio.finished()
+    await search.fill("nobody asked for this")
+    await expect(studio.cards).to_have_count(0)
+    await studio.generate_button.click()
+    await expect(studio.cards).to_have_count(2)
+    await expect(search).to_have_value("")
+    await studio.finished(2)
+
+
 async def test_a_crowded_queue_and_what_the_engines_lack_are_said(standing: Studio) -> None:
     warning = {
         "code": "queue_saturated",

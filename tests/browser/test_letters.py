@@ -12,7 +12,7 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 
 from contracts.subjects import CONSUMERS
 from runtime.ids import new_id
-from runtime.media_store import LocalMediaStore
+from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.gateway.harness import World, running, whole_job
@@ -74,6 +74,8 @@ async def test_dead_letters_are_delivered_again_or_discarded(world: World, page:
     async def settle(job_id: str, action: str, says: str) -> Locator:
         letter = letters.get_by_role("row").filter(has_text=job_id[-12:])
         await expect(letter).to_contain_text("open")
+        await letter.get_by_role("button", name="Message").click()
+        await expect(letter.get_by_label("Message")).to_contain_text("job_submitted")
         await letter.get_by_role("button", name=action).click()
         await expect(page.get_by_role("dialog")).to_contain_text(says)
         await page.get_by_role("button", name="Do it").click()

@@ -38,6 +38,7 @@ export type CharacterList = Schemas['CharacterList'];
 export type PresetDraft = Schemas['PresetDraft'];
 export type PresetView = Schemas['PresetView'];
 export type PresetList = Schemas['PresetList'];
+export type DeadLetterDetail = Schemas['DeadLetterDetail'];
 export type DeadLetterPage = Schemas['DeadLetterPage'];
 export type Deliveries = Schemas['Deliveries'];
 export type ActivationView = Schemas['ActivationView'];

@@ -1,17 +1,15 @@
 /** The bound graph of each step of a job, to read and to save; nothing before it is composed. */
-import { useState } from 'react';
 import type { Export } from '@/api/types';
 import { ProblemError } from '@/api/http';
 import { strings } from '@/strings';
 import { getExport, getFile } from '../api/admin';
 import { useAsked } from '../model/useAsked';
-import { Id, Json, Part, Trouble } from './Bits';
+import { Id, Part, Trouble } from './Bits';
+import { OnDemand } from './OnDemand';
 import { Table } from './Table';
 
 const words = strings.console;
 const { columns } = words;
-
-type Step = Export['steps'][number];
 
 /** `changed` is another text whenever more steps may have run. */
 export function Graphs({ jobId, changed }: { jobId: string; changed: string }) {
@@ -39,7 +37,12 @@ export function Graphs({ jobId, changed }: { jobId: string; changed: string }) {
                 >
                   {words.save}
                 </a>,
-                <Graph key="graph" step={step} />,
+                <OnDemand
+                  key="graph"
+                  label={words.graph(step.step + 1)}
+                  name={step.graph_url}
+                  ask={() => getFile(step.graph_url)}
+                />,
               ],
             }))}
             empty={words.none}
@@ -51,27 +54,6 @@ export function Graphs({ jobId, changed }: { jobId: string; changed: string }) {
           ))}
         </Part>
       )}
-    </>
-  );
-}
-
-function Graph({ step }: { step: Step }) {
-  const [wanted, setWanted] = useState(false);
-  const asked = useAsked(wanted ? step.graph_url : '', () =>
-    wanted ? getFile(step.graph_url) : Promise.resolve(null),
-  );
-  const label = words.graph(step.step + 1);
-  if (asked.answer !== null) return <Json open label={label} value={asked.answer} />;
-  return (
-    <>
-      <button
-        type="button"
-        onClick={() => setWanted(true)}
-        className="min-h-6 text-[0.8125rem] text-accent-text hover:underline"
-      >
-        {label}
-      </button>
-      <Trouble sentence={asked.trouble} />
     </>
   );
 }

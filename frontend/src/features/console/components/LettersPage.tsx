@@ -1,7 +1,9 @@
 /** What services gave up, and what webhooks were told: look, and send it again. */
+import { parse } from '@/api/http';
 import { strings } from '@/strings';
 import {
   discardLetter,
+  getLetter,
   listDeliveries,
   listLetters,
   redeliver,
@@ -10,6 +12,7 @@ import {
 import { useAsked } from '../model/useAsked';
 import { Act } from './Act';
 import { Id, Json, Part, Trouble, When } from './Bits';
+import { OnDemand } from './OnDemand';
 import { Table } from './Table';
 
 const words = strings.console;
@@ -39,6 +42,7 @@ function Letters() {
           columns.job,
           columns.consumer,
           columns.note,
+          words.payload,
           columns.state,
           words.acts,
         ]}
@@ -55,6 +59,12 @@ function Letters() {
               {one.consumer}
             </span>,
             one.reason,
+            <OnDemand
+              key="message"
+              label={words.message}
+              name={String(one.sequence)}
+              ask={() => messageOf(one.sequence)}
+            />,
             [one.state, one.dealt_by].filter(Boolean).join(', '),
             one.state === 'open' && (
               <span key="acts" className="flex flex-wrap gap-2">
@@ -78,6 +88,12 @@ function Letters() {
       />
     </Part>
   );
+}
+
+/** What was given up, and why it could not be read where that was the reason. */
+async function messageOf(sequence: number) {
+  const { payload, problem } = await getLetter(sequence);
+  return { problem, message: payload === null ? null : parse(payload) };
 }
 
 function Deliveries() {

@@ -9,12 +9,19 @@ const AT_REST_MS = 250;
 
 export function SearchField() {
   const [text, setText] = useState(() => useRuns.getState().filter.q ?? '');
+  const wanted = useRuns((s) => s.filter.q ?? '');
+  const [before, setBefore] = useState(wanted);
+  if (before !== wanted) {
+    setBefore(wanted);
+    // Everything is shown again: not only the field itself leads there.
+    if (!wanted) setText('');
+  }
   useEffect(() => {
     const timer = setTimeout(() => {
       const { filter } = useRuns.getState();
       const { q = '', ...others } = filter;
-      const wanted = text.trim();
-      if (wanted !== q) void loadFirst(wanted ? { ...others, q: wanted } : others);
+      const words = text.trim();
+      if (words !== q) void loadFirst(words ? { ...others, q: words } : others);
     }, AT_REST_MS);
     return () => clearTimeout(timer);
   }, [text]);

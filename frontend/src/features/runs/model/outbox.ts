@@ -8,9 +8,9 @@ import type { Mode, Problem } from '@/api/types';
 import { type Task, taskOf } from '@/model/tasks';
 import { submitJob } from '../api/jobs';
 import { patched, started, without } from './list';
-import { refresh } from './loading';
+import { loadFirst, refresh } from './loading';
 import type { Run } from './run';
-import { update } from './store';
+import { matches, update, useRuns } from './store';
 
 const KEY = 'animatrix.outbox.1';
 const AGAIN_AFTER_MS = 2000;
@@ -77,6 +77,8 @@ function cardOf(order: Order): Run {
 export function order(body: Order['body'], thumbnailUrl: string | null): Promise<Problem | null> {
   const one = { key: randomKey(), body, thumbnailUrl, createdAt: new Date().toISOString() };
   keep((list) => [...list, one]);
+  // What was just asked for is seen, whatever was looked for.
+  if (!matches(cardOf(one), useRuns.getState().filter)) void loadFirst({});
   return send(one);
 }
 
