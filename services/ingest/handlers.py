@@ -142,7 +142,10 @@ async def _provide(event: JobSubmitted | RetryRequested, plan: JobPlan, deps: De
         if not _awaits_media((await deps.bus.job(event.job_id)).state):
             return Ack()
         try:
-            prepared = await tasks.side_by_side(*(_provided(o, deps) for o in plan.media))
+            # All of them first: what is being made must not be cut short by another's trouble.
+            sources = await tasks.side_by_side(*(_source(order, deps) for order in plan.media))
+            pairs = zip(plan.media, sources, strict=True)
+            prepared = await tasks.side_by_side(*(_provided(o, s, deps) for o, s in pairs))
         except _AssetUnusable as unusable:
             return await _fail(event, unusable.error, deps)
         except _AssetUndecided as undecided:
@@ -169,17 +172,16 @@ async def _at_hand(plan: JobPlan, deps: Deps) -> tuple[PreparedMedia, ...] | Non
     return there if len(there) == len(plan.media) else None
 
 
-async def _provided(order: MediaOrder, deps: Deps) -> PreparedMedia:
+async def _provided(order: MediaOrder, source: _Source, deps: Deps) -> PreparedMedia:
     with job_context(asset_id=order.asset_id), span("ingest.normalise", role=order.role):
-        return await _prepare(order, deps)
+        return await _prepare(order, source, deps)
 
 
 def _awaits_media(state: JobState) -> bool:
     return not state.deleted and state.state == "accepted"
 
 
-async def _prepare(order: MediaOrder, deps: Deps) -> PreparedMedia:
-    source = await _source(order, deps)
+async def _prepare(order: MediaOrder, source: _Source, deps: Deps) -> PreparedMedia:
     try:
         derivative, reused = await deps.derivatives.provide(
             order, source.key, source_has_audio=source.has_audio
