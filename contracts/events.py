@@ -256,8 +256,15 @@ class Progress(Contract):
     fraction: float = Field(ge=0, le=1)
     phase: Literal["waiting", "loading", "generating", "collecting", "unreachable"]
     comfy_prompt_id: Uuid | None = None
-    live_preview: int = Field(default=0, ge=0)
-    """How many pictures of the unfinished work this step has shown; 0 when there is none."""
+
+
+class PicturedProgress(Progress):
+    """Version 2, said once a step has shown a picture of its unfinished work; `live_preview` counts
+    them. Readers of version 1 refuse what they do not know, so that one is said as long as it does.
+    """
+
+    version: Literal[2] = 2  # type: ignore[assignment]
+    live_preview: int = Field(gt=0)
 
 
 AnyJobEvent = (
@@ -299,6 +306,9 @@ EVENTS: tuple[type[Event], ...] = (
     JobDeleted,
 )
 
+_progress_adapter: TypeAdapter[Any] = TypeAdapter(
+    Annotated[Progress | PicturedProgress, Field(discriminator="version")]
+)
 _adapter: TypeAdapter[Any] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="event")])
 
 
@@ -311,6 +321,12 @@ def event_name(event: type[Event] | Event) -> str:
 def parse_event(payload: bytes | str) -> AnyEvent:
     """The event in a payload. Raises pydantic.ValidationError for anything else."""
     parsed: AnyEvent = _adapter.validate_json(payload)
+    return parsed
+
+
+def parse_progress(payload: bytes | str) -> Progress:
+    """The progress in a payload, of any version. Raises pydantic.ValidationError."""
+    parsed: Progress = _progress_adapter.validate_json(payload)
     return parsed
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from contracts.base import canonical_bytes, sha256_hex
 from contracts.engines import EngineSnapshot
-from contracts.events import EVENTS, Progress, event_name
+from contracts.events import EVENTS, PicturedProgress, Progress, event_name
 from contracts.plan import ExecutionReport, JobPlan, NormalizedJobRecord, RunPlan
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -33,10 +33,9 @@ _RECORDS: dict[str, type[BaseModel]] = {
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its file name under contracts/schemas, such as `v1/job_submitted.json`."""
     models: dict[str, type[BaseModel]] = {event_name(event): event for event in EVENTS}
-    return {
-        f"v1/{name}.json": model.model_json_schema(mode="serialization")
-        for name, model in {**models, **_RECORDS}.items()
-    }
+    named = {f"v1/{name}.json": model for name, model in {**models, **_RECORDS}.items()}
+    named["v2/progress.json"] = PicturedProgress
+    return {name: model.model_json_schema(mode="serialization") for name, model in named.items()}
 
 
 def digest(schema: dict[str, Any]) -> str:

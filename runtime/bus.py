@@ -36,6 +36,7 @@ from contracts.events import (
     encode_event,
     event_name,
     parse_event,
+    parse_progress,
 )
 from contracts.lifecycle import JobState, refusal
 from contracts.subjects import Consumer, Service, subject_of
@@ -429,6 +430,6 @@ class Bus:
             message = await self.jetstream.get_last_msg(
                 subjects.PROGRESS_STREAM, subjects.progress_subject(job_id), direct=True
             )
-            return Progress.model_validate_json(message.data or b"")
+            return parse_progress(message.data or b"")
         except (TimeoutError, NatsError, APIError, ValidationError):
             return None

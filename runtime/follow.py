@@ -21,7 +21,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from pydantic import ValidationError
 
 from contracts import subjects
-from contracts.events import AnyEvent, Progress, parse_event
+from contracts.events import AnyEvent, Progress, parse_event, parse_progress
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ def _read(message: Msg, stream: str) -> Followed:
     problem = None
     try:
         if stream == subjects.PROGRESS_STREAM:
-            event = Progress.model_validate_json(message.data)
+            event = parse_progress(message.data)
         else:
             event = parse_event(message.data)
     except ValidationError as broken:

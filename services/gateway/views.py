@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from contracts.base import StoredFile
 from contracts.errors import ErrorCode, FailureClass
-from contracts.events import Progress
+from contracts.events import PicturedProgress, Progress
 from contracts.lifecycle import TERMINAL, PublicState
 from contracts.media import MediaKind, Role
 from contracts.plan import Frame, Mode
@@ -253,7 +253,7 @@ def live_progress(latest: Progress) -> ProgressView:
 
 
 def _live_preview_url(latest: Progress) -> str | None:
-    if not latest.live_preview:
+    if not isinstance(latest, PicturedProgress):
         return None
     picture = f"{latest.step}-{latest.segment}-{latest.live_preview}"
     return f"/api/jobs/{latest.job_id}/live-preview?picture={picture}"

@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from contracts.events import PicturedProgress
 from contracts.ids import comfy_prompt_id
 from engines.comfyui import PreviewImage
 from runtime.live_previews import MAX_LIVE_PREVIEW_BYTES, LivePreviews
@@ -60,7 +61,7 @@ async def test_the_picture_of_a_running_step_is_where_it_can_be_seen(scene: Scen
 
         async def counted() -> int | None:
             told = await gateway.latest_progress(job_id)
-            return told.live_preview if told and told.live_preview > 1 else None
+            return told.live_preview if isinstance(told, PicturedProgress) else None
 
         await until_some(counted, 20)
         await scene.executed(job_id)

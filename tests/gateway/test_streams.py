@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.events import AnyJobEvent, Progress
+from contracts.events import AnyJobEvent, PicturedProgress, Progress
 from runtime.ids import new_id
 from runtime.live_previews import LivePreviews
 from runtime.stamp import now
@@ -87,9 +87,8 @@ async def test_the_picture_of_unfinished_work_is_served_until_the_job_ends(world
 
     await previews.show(job_id, b"the first picture")
     await previews.show(job_id, b"the second picture")
-    await world.buses["executor"].progress(
-        progress(job_id, 0.5).model_copy(update={"live_preview": 2})
-    )
+    told = progress(job_id, 0.5).model_dump(exclude={"version"})
+    await world.buses["executor"].progress(PicturedProgress(**told, live_preview=2))
 
     async def url() -> Any:
         return ((await world.job(job_id))["progress"] or {}).get("live_preview_url")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from contracts import keys
 from contracts.base import StoredFile, canonical_bytes
-from contracts.events import Progress, StepReady
+from contracts.events import PicturedProgress, Progress, StepReady
 from contracts.ids import comfy_prompt_id
 from contracts.lifecycle import JobState
 from contracts.plan import RunPlan, Step, StepUpload
@@ -37,7 +37,9 @@ class Work:
     def progress(self, phase: Phase, fraction: float, live_preview: int = 0) -> Progress:
         """A report of how far the job is; `live_preview` counts the pictures shown of it."""
         told = progress_of(self.event, self.plan, self.prompt_id, phase, fraction)
-        return told.model_copy(update={"live_preview": live_preview})
+        if not live_preview:
+            return told
+        return PicturedProgress(**told.model_dump(exclude={"version"}), live_preview=live_preview)
 
 
 async def read_work(media: MediaStore, event: StepReady, state: JobState) -> Work:
