@@ -57,8 +57,8 @@ export const strings = {
   header: {
     simulated: 'Simulated engine',
     simulatedWhy: 'No real generator is connected. Videos are marked test pictures.',
-    working: (running: number, waiting: number) =>
-      [running && `${running} in the making`, waiting && `${waiting} waiting`]
+    working: (running: number, waiting: number, place: string) =>
+      [running && `${running} in the making`, waiting && `${waiting} waiting`, place]
         .filter(Boolean)
         .join(' · '),
     theme: { system: 'Theme: as your system', light: 'Theme: light', dark: 'Theme: dark' },
@@ -295,9 +295,10 @@ export const strings = {
     sending: 'Sending…',
     unsent: 'Not sent yet: the connection is lost. It goes out by itself.',
     preparing: 'Preparing your media',
-    next: 'Waiting: you are next',
+    waitingFor: (place: string) => `Waiting: ${place}`,
+    next: 'you are next',
     waiting: 'Waiting for the generator',
-    ahead: (count: number) => `Waiting: ${count} ahead of you`,
+    ahead: (count: number) => `${count} ahead of you`,
     underAMinute: 'less than a minute',
     aboutMinutes: (count: number) => `about ${plural(count, 'minute', 'minutes')}`,
     minutes: (low: number, high: number) => `${low} to ${high} minutes`,

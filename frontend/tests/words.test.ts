@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runOf } from '@/features/runs/model/run';
-import { interval, stateOf } from '@/features/runs/model/words';
+import { firstPlace, interval, stateOf } from '@/features/runs/model/words';
 import { job } from './samples';
 
 describe('how long it will take', () => {
@@ -17,6 +17,9 @@ describe('how long it will take', () => {
     const known = runOf(job({ queue: { position: 3, eta_low_s: 130, eta_high_s: 290 } }));
     expect(stateOf(known)).toBe('Waiting: 2 ahead of you, 2 to 5 minutes');
     expect(stateOf(runOf(job({ queue: { position: 3 } })))).toBe('Waiting: 2 ahead of you');
+    const runs = [4, 2, 3].map((position) => runOf(job({ queue: { position } })));
+    expect(firstPlace(runs)).toBe('1 ahead of you');
+    expect(firstPlace([])).toBe('');
     const first = { position: 1, eta_low_s: 10, eta_high_s: 40 };
     expect(stateOf(runOf(job({ queue: first })))).toBe('Waiting: you are next, less than a minute');
   });

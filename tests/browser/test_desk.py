@@ -104,3 +104,63 @@ async def test_a_crowded_queue_and_what_the_engines_lack_are_said(standing: Stud
     await expect(page.get_by_role("button", name="What to make: Audio performance")).to_have_count(
         0
     )
+
+
+async def test_the_focus_is_seen_wherever_it_goes(standing: Studio) -> None:
+    await standing.open()
+    page = standing.page
+    await expect(standing.cards.first).to_be_visible()
+    names: list[str] = []
+    ring = "getComputedStyle(document.querySelector('#composer')).boxShadow"
+    at_rest = await page.evaluate(ring)
+    while "TEXTAREA" not in names and len(names) < 60:
+        await page.keyboard.press("Tab")
+        name, seen = await page.evaluate(
+            """() => {
+              const at = document.activeElement;
+              const outlined = [at, at.parentElement].map(getComputedStyle).some((look) =>
+                look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) >= 2);
+              return [at.getAttribute('aria-label') ?? at.tagName, outlined];
+            }"""
+        )
+        names.append(name)
+        assert seen or (name == "TEXTAREA" and await page.evaluate(ring) != at_rest), names
+    assert {"Search your prompts", "Add files", "TEXTAREA"} <= set(names), names
+
+
+async def test_a_style_is_shared_and_a_character_gets_another_version(
+    studio: Studio, hero: Path
+) -> None:
+    page = studio.page
+    await studio.attach(hero)
+    await expect(studio.chip("Ground Truth")).to_contain_text("320 × 480")
+    kept = page.get_by_role("dialog")
+
+    async def keep_on(shelf: str, name: str) -> None:
+        await page.get_by_role("button", name="Add files", exact=True).click()
+        await page.get_by_role("menuitem", name=re.compile(f"^{shelf}")).click()
+        if shelf == "Styles":
+            await kept.get_by_label("Share with everybody").check()
+        await kept.get_by_placeholder("Name").fill(name)
+        await kept.get_by_role("button", name="Keep").click()
+
+    for version in ("version 1", "version 2"):
+        await keep_on("Characters", "Bea")
+        await expect(kept.get_by_role("button", name=re.compile("^Bea"))).to_contain_text(version)
+        await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Advanced").click()
+    await page.get_by_label("Keywords").fill("neon, rain")
+    await page.get_by_role("button", name="Quality: Standard").click()
+    await page.get_by_role("menuitemradio", name=re.compile("^Draft")).click()
+    await keep_on("Styles", "Night")
+    style = kept.get_by_role("button", name=re.compile("^Night"))
+    await expect(style).to_contain_text("shared with everybody, neon, rain")
+    await page.keyboard.press("Escape")
+    await page.get_by_label("Keywords").fill("")
+    await page.get_by_role("button", name="Quality: Draft").click()
+    await page.get_by_role("menuitemradio", name=re.compile("^High")).click()
+    await page.get_by_role("button", name="Add files", exact=True).click()
+    await page.get_by_role("menuitem", name=re.compile("^Styles")).click()
+    await style.click()
+    await expect(page.get_by_label("Keywords")).to_have_value("neon, rain")
+    await expect(page.get_by_role("button", name="Quality: Draft")).to_be_visible()

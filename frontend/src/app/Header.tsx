@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { useCapabilities } from '@/api/capabilities';
 import { isOperator, useSession } from '@/api/session';
-import { isRunning, useRuns } from '@/features/runs';
+import { firstPlace, isRunning, useRuns } from '@/features/runs';
 import { strings } from '@/strings';
 import { IconButton } from '@/ui/Button';
 import { Account } from './Account';
@@ -63,9 +63,10 @@ function Working() {
   const waiting = useRuns(
     (s) => s.runs.filter((r) => ['accepted', 'uploaded', 'queued'].includes(r.status)).length,
   );
+  const place = useRuns((s) => firstPlace(s.runs));
   return (
     <span role="status" className="hidden truncate text-[0.8125rem] text-muted sm:block">
-      {strings.header.working(running, waiting)}
+      {strings.header.working(running, waiting, place)}
     </span>
   );
 }

@@ -12,3 +12,4 @@ export { forgetOrders, order, resendAll } from './model/outbox';
 export { FACES, hasEnded, isRunning, type Run } from './model/run';
 export { copyLink, downloadUrl } from './model/sharing';
 export { isNarrowed, useRuns } from './model/store';
+export { firstPlace } from './model/words';

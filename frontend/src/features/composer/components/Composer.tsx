@@ -66,7 +66,7 @@ export function Composer({ onGenerate }: ComposerProps) {
       aria-label={strings.composer.label}
       onKeyDown={onKeys}
       className={cx(
-        'flex flex-col gap-3 bg-surface p-3 shadow-far ring-1 ring-line/60 sm:rounded-[28px] sm:p-4',
+        'flex flex-col gap-3 bg-surface p-3 shadow-far ring-1 ring-line/60 has-[textarea:focus-visible]:ring-(--focus)/50 sm:rounded-[28px] sm:p-4',
         phone && 'rounded-t-3xl pb-[max(0.75rem,env(safe-area-inset-bottom))]',
         phone && open && 'h-dvh rounded-none',
       )}

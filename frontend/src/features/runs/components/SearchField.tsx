@@ -26,7 +26,7 @@ export function SearchField() {
     return () => clearTimeout(timer);
   }, [text]);
   return (
-    <label className="flex h-9 min-w-0 max-w-xs grow items-center gap-2 rounded-full bg-well px-3.5 text-muted focus-within:text-text">
+    <label className="flex h-9 min-w-0 max-w-xs grow items-center gap-2 rounded-full bg-well px-3.5 text-muted focus-within:text-text focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-(--focus)">
       <Search aria-hidden size={15} className="shrink-0" />
       <input
         type="search"

@@ -29,14 +29,27 @@ export function stateOf(run: Run): string {
   }
 }
 
-function waiting({ position, progress, job }: Run): string {
+function waiting(run: Run): string {
+  const place = placeOf(run);
+  return place === null ? words.waiting : words.waitingFor(place);
+}
+
+/** Who comes first and how long that takes, as far as it is known. */
+export function placeOf({ position, progress, job }: Run): string | null {
   const handedOver = progress?.phase === 'waiting';
-  if (position === null && !handedOver) return words.waiting;
+  if (position === null && !handedOver) return null;
   const place =
     handedOver || position === null || position <= 1 ? words.next : words.ahead(position - 1);
   const low_s = job?.queue?.eta_low_s ?? null;
   const high_s = job?.queue?.eta_high_s ?? null;
   return low_s === null || high_s === null ? place : `${place}, ${interval(low_s, high_s)}`;
+}
+
+/** The place of the first of one's own that waits; empty where none does. */
+export function firstPlace(runs: readonly Run[]): string {
+  const queued = runs.filter((run) => run.status === 'queued' && run.position !== null);
+  const [first] = queued.sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
+  return (first && placeOf(first)) ?? '';
 }
 
 const MINUTE_S = 60;
