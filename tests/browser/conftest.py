@@ -149,10 +149,10 @@ async def fresh_studio(page: Page, system: System) -> Studio:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def standing(page: Page, system: System, hero: Path, motion: Path) -> Studio:
-    """The studio, not opened yet, with at least one finished run, newest of all."""
+    """The studio, not opened yet, with at least one finished video, newest of all."""
     async with system.http() as http:
         newest = (await http.get("/api/jobs?limit=1")).json()["jobs"]
-        if not newest or newest[0]["status"] != "completed":
+        if [(job["status"], job["mode"]) for job in newest] != [("completed", "animate")]:
             body = {
                 "prompt": "She walks through the morning light",
                 "ground_truth_asset_id": await upload(http, "image", hero),
