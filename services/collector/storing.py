@@ -6,7 +6,7 @@ Owns under which key each file goes and which documents go beside them. Must not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -55,7 +55,7 @@ async def store(work: Work, made: Made, signed: Signed | None, made_by: str) -> 
     job, delivery, media = work.job, work.job.plan.delivery, work.media
     to_store = _files(delivery, made, signed)
     puts, kept, debug = await side_by_side(
-        side_by_side(*(media.put_file(key, path) for key, path in to_store.values())),
+        _put(media, to_store.values()),
         _keep(work, made.kept),
         _store_debug(work, made, made_by),
     )
@@ -120,6 +120,10 @@ async def _keep(work: Work, frames: Sequence[Path]) -> _Kept | None:
     index = PictureIndex(pictures=tuple(stored), width_px=first.width_px, height_px=first.height_px)
     file = await work.media.put_bytes(keys.picture_index(folder), canonical_bytes(index))
     return _Kept(tuple(stored), file)
+
+
+async def _put(media: MediaStore, files: Iterable[tuple[str, Path]]) -> tuple[StoredFile, ...]:
+    return await side_by_side(*(media.put_file(key, path) for key, path in files))
 
 
 async def _store_debug(work: Work, made: Made, made_by: str) -> StoredFile:

@@ -123,9 +123,7 @@ class EngineLoop:
         """A step that this engine has begun, else the next one in the order `choosing` gives."""
         snapshot = self.deps.link.snapshot
         lanes = snapshot.lanes if snapshot is not None else ()
-        open_lanes, seen = await tasks.side_by_side(
-            self._open_of(lanes), tasks.side_by_side(*map(self._lag, lanes))
-        )
+        open_lanes, seen = await tasks.side_by_side(self._open_of(lanes), self._lags(lanes))
         lags = {lane: lag for lane, lag in zip(lanes, seen, strict=True) if lane in open_lanes}
         begun = await self._begun([lane for lane, lag in lags.items() if lag.ack_pending])
         if begun is not None:
@@ -197,6 +195,9 @@ class EngineLoop:
         if paused & {"all", f"engine.{self._engine_id}"}:
             return frozenset()
         return frozenset(lane for lane in lanes if f"lane.{lane}" not in paused)
+
+    async def _lags(self, lanes: Sequence[str]) -> tuple[Lag, ...]:
+        return await tasks.side_by_side(*(self._lag(lane) for lane in lanes))
 
     async def _lag(self, lane: str) -> Lag:
         """What waits in a lane, and what others have in hand or gave back; ours is no news."""

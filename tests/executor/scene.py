@@ -94,7 +94,8 @@ class SimulatedComfy:
         httpx.put(f"{self.url}/simulator/faults", json={"faults": faults}).raise_for_status()
 
     def speed(self, step_s: float) -> None:
-        """Seconds per sampling step from now on."""
+        """Seconds per sampling step from now on, also after a restart."""
+        self._step_s = step_s
         httpx.put(f"{self.url}/simulator/speed", json={"step_s": step_s}).raise_for_status()
 
     def journal(self, event: str) -> list[dict[str, Any]]:
