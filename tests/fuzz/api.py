@@ -38,6 +38,7 @@ UNREACHED: dict[Operation, str] = {
     ("GET", "/api/jobs/{job_id}/stream"): "as above",
     ("POST", "/api/admin/retry/{job_id}"): "needs a failed job",
     ("POST", "/api/jobs/{job_id}/retry"): "as above",
+    ("GET", "/api/jobs/{job_id}/live-preview"): "needs a job that runs at this moment",
     ("POST", "/api/jobs/motion-clip"): "tests/gateway/test_motion_clip.py",
     ("GET", "/api/jobs/{job_id}/export/{sha256}"): "tests/gateway/test_exporting.py",
     ("GET", "/api/admin/workflows/{name}/diff"): "tests/gateway/test_workflows.py",
