@@ -26,7 +26,7 @@ from bench.stage import Stage, staged
 
 Findings = list[Finding]
 GPU_STEP_S = 0.25
-"""A step of the simulated sampling where the engine stands for a GPU: a job of about a second."""
+"""A step of the simulated sampling where the engine stands for a GPU: a job of some seconds."""
 SHORT = {
     "jobs": 25, "queued": 30, "visible": 20, "verified": 5, "viewers": 200, "burst": 40,
     "relayed": 200, "upload_mb": 200, "video_s": 10, "videos": 3, "listed": 100_000,
