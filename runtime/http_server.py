@@ -12,10 +12,42 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a request: its line and headers. The parser itself would gather them without end."""
 GRACEFUL_S = 3
 TICK_S = 1.0
 """How often the Date header is made anew; Uvicorn itself wakes ten times a second."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP as Uvicorn speaks it, with an end to how long the head of a request may be."""
+
+    _in_head = True
+    _heads = 0
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a head that is too long is refused and the connection closed."""
+        in_head, heads = self._in_head, self._heads
+        super().data_received(data)
+        if not in_head or self._heads > heads:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The headers of this request are too large.")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: what follows is not counted."""
+        self._in_head, self._head_bytes = False, 0
+        self._heads += 1
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next thing to come is a head."""
+        self._in_head = True
+        super().on_message_complete()
 
 
 class _Server(uvicorn.Server):
@@ -58,7 +90,7 @@ async def serve_http(app: Any, sock: socket.socket, stopping: asyncio.Event) -> 
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=GRACEFUL_S,
-            h11_max_incomplete_event_size=64 * 1024,
+            http=_Protocol,
         ),
         stopping,
     )

@@ -267,9 +267,20 @@ class Fanout:
             CLIENTS.dec()
             self._leave(subscription)
 
-    async def live(self, subscription: Subscription) -> AsyncIterator[Told | Progress]:
-        """What reaches the subscription, until it is cut off or the gateway stops."""
-        while (item := await subscription.items.get()) is not None:
+    async def live(
+        self, subscription: Subscription, silence_s: float
+    ) -> AsyncIterator[Told | Progress | None]:
+        """What reaches the subscription, until it is cut off or the gateway stops; None whenever
+        nothing did for so long."""
+        while True:
+            try:
+                async with asyncio.timeout(silence_s):
+                    item = await subscription.items.get()
+            except TimeoutError:
+                yield None
+                continue
+            if item is None:
+                return
             yield item
 
     async def begun(self) -> None:

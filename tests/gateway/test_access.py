@@ -267,6 +267,8 @@ async def test_every_change_is_in_the_audit_trail_with_who_and_how_it_ended(
     async def trail() -> list[dict[str, Any]] | None:
         page = (await guarded.http.get("/api/admin/audit?limit=2", headers=OPERATOR)).json()
         more = page["next_cursor"]
+        if more is None:
+            return None
         rest = await guarded.http.get(
             "/api/admin/audit", params={"limit": 2, "cursor": more}, headers=OPERATOR
         )

@@ -56,6 +56,15 @@ async def test_stream_tells_a_job_from_beginning_to_end_and_ends(world: World) -
     assert told[-1]["data"]["outputs_url"] == f"/api/jobs/{job_id}/outputs"
 
 
+async def test_stream_that_hears_nothing_is_kept_alive(world: World) -> None:
+    hub = Fanout(world.buses["gateway"])
+    with hub.subscribed(None, None) as quiet:
+        live = hub.live(quiet, 0.01)
+        assert [await anext(live) for _ in range(3)] == [None] * 3
+        hub.end(quiet)
+        assert [item async for item in live if item is not None] == []
+
+
 async def test_ended_job_is_told_whole_and_ends_at_once(world: World) -> None:
     job_id = new_id()
     await world.say(*whole_job(job_id))
@@ -199,7 +208,7 @@ async def test_slow_client_is_cut_off_and_others_go_on(
         for number in range(10):
             job = Told(number, f"job-{number}", "a", "queued", "queued", "animate", now())
             hub._hand_out(job, job.owner)
-        left = [item async for item in hub.live(slow)]
+        left = [item async for item in hub.live(slow, 60)]
         assert len(left) < 4
         assert other.items.qsize() == 1
 

@@ -35,6 +35,9 @@ log = structlog.get_logger()
 router = APIRouter(prefix="/api", tags=["streams"])
 
 SEND_TIMEOUT_S = 30.0
+_HEARTBEAT = ServerSentEvent(comment="still here").encode()
+_NO_PING_S = 1 << 30
+"""The library would wake every stream to ping it, also one that hears an event every second."""
 REPLAY_AT_MOST = 1000
 """A client that missed more is told to read the list again."""
 
@@ -151,8 +154,10 @@ async def _job_stream(
         latest = deps.fanout.progress_of(job_id) or await deps.bus.latest_progress(job_id)
         if latest is not None:
             yield fleeting(latest)
-        async for live in deps.fanout.live(subscription):
-            if isinstance(live, Progress):
+        async for live in deps.fanout.live(subscription, deps.settings.heartbeat_s):
+            if live is None:
+                yield _HEARTBEAT
+            elif isinstance(live, Progress):
                 yield _WIRE.of(live)
             elif live.sequence > max(seen, tail.last_sequence):
                 yield _WIRE.of(live)
@@ -179,7 +184,7 @@ async def job_stream(
         tail = await deps.bus.job(job_id)
         if tail.state.ended and not any(item.sequence > seen for item in replay(tail)):
             return Response(status_code=204)
-    return _respond(deps, _job_stream(deps, Listener(caller, request.headers), job_id, seen))
+    return _respond(_job_stream(deps, Listener(caller, request.headers), job_id, seen))
 
 
 async def _missed(deps: Deps, caller: Caller, seen: int, upto: int) -> AsyncIterator[Told]:
@@ -220,8 +225,10 @@ async def _all_stream(
             yield ServerSentEvent(data="{}", event="ready", id=str(upto))
         for progress in fanout.progress_of_all(caller.sees_only):
             yield fleeting(progress)
-        async for live in fanout.live(subscription):
-            if isinstance(live, Progress) or live.sequence > upto:
+        async for live in fanout.live(subscription, deps.settings.heartbeat_s):
+            if live is None:
+                yield _HEARTBEAT
+            elif isinstance(live, Progress) or live.sequence > upto:
                 yield _WIRE.of(live)
 
 
@@ -252,13 +259,8 @@ async def all_stream(
     """
     seen = sequence_of(last_event_id)
     listener = Listener(caller, request.headers)
-    return _respond(deps, _all_stream(deps, listener, after if seen is None else seen))
+    return _respond(_all_stream(deps, listener, after if seen is None else seen))
 
 
-def _respond(deps: Deps, events: AsyncIterator[ServerSentEvent | bytes]) -> EventSourceResponse:
-    return EventSourceResponse(
-        events,
-        ping=deps.settings.heartbeat_s,
-        ping_message_factory=lambda: ServerSentEvent(comment="still here"),
-        send_timeout=SEND_TIMEOUT_S,
-    )
+def _respond(events: AsyncIterator[ServerSentEvent | bytes]) -> EventSourceResponse:
+    return EventSourceResponse(events, ping=_NO_PING_S, send_timeout=SEND_TIMEOUT_S)
