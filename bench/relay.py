@@ -124,7 +124,9 @@ async def _run(bus: Bus, jobs: int) -> float:
 
     async def submit() -> None:
         async with gate:
-            await bus.publish(_of(new_id(), 0))
+            first = _of(new_id(), 0)
+            assert isinstance(first, JobSubmitted)  # noqa: S101
+            await bus.begin(first)
 
     await asyncio.gather(*(submit() for _ in range(jobs)))
     await ending

@@ -8,6 +8,7 @@ travel as key and sha256. Must not say what to do about an event: that is contra
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter
@@ -314,8 +315,12 @@ _adapter: TypeAdapter[Any] = TypeAdapter(Annotated[AnyEvent, Field(discriminator
 
 def event_name(event: type[Event] | Event) -> str:
     """The wire name of an event class, such as `job_submitted`."""
-    cls = event if isinstance(event, type) else type(event)
-    return str(cls.model_fields["event"].default)
+    return _name_of(event if isinstance(event, type) else type(event))
+
+
+@cache
+def _name_of(event: type[Event]) -> str:
+    return str(event.model_fields["event"].default)
 
 
 def parse_event(payload: bytes | str) -> AnyEvent:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 
 _ENGINE_NAMESPACE = uuid.UUID("6e3d1f0a-6f6e-5a3e-9f54-0a9d6f1b7c21")
 
 
+@lru_cache(maxsize=1024)
 def comfy_prompt_id(job_id: str, attempt: int, stage: int, segment: int) -> str:
     """The prompt id of one step: UUIDv5 of job, attempt, stage and segment, canonical lower-case.
 

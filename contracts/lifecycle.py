@@ -163,22 +163,25 @@ def refusal(s: JobState, event: AnyJobEvent) -> str | None:
     return _refusal_while_alive(s, event, name)
 
 
+_ALLOWED: dict[type, tuple[PublicState, ...]] = {
+    MediaPrepared: ("accepted",),
+    JobComposed: ("uploaded",),
+    StepReady: ("queued", "executing"),
+    StepAssigned: ("queued", "executing"),
+    StepStarted: ("queued", "executing"),
+    StepFinished: ("queued", "executing"),
+    ExecutionFinished: ("queued", "executing"),
+    JobCompleted: ("collecting_outputs",),
+}
+"""In which states an event of a job that goes on may come."""
+
+
 def _refusal_while_alive(s: JobState, event: AnyJobEvent, name: str) -> str | None:
     if isinstance(event, (JobFailed, JobCancelled)):
         return None
     if isinstance(event, CancelRequested):
         return "cancel_requested twice" if s.cancel else None
-    allowed: dict[type, tuple[PublicState, ...]] = {
-        MediaPrepared: ("accepted",),
-        JobComposed: ("uploaded",),
-        StepReady: ("queued", "executing"),
-        StepAssigned: ("queued", "executing"),
-        StepStarted: ("queued", "executing"),
-        StepFinished: ("queued", "executing"),
-        ExecutionFinished: ("queued", "executing"),
-        JobCompleted: ("collecting_outputs",),
-    }
-    if s.state not in allowed[type(event)]:
+    if s.state not in _ALLOWED[type(event)]:
         return f"{name} in state {s.state}"
     return _refusal_of_step(s, event, name)
 
@@ -222,6 +225,10 @@ def apply(s: JobState, event: AnyJobEvent) -> JobState:
     why = refusal(s, event)
     if why is not None:
         raise IllegalTransition(why)
+    return _after(s, event)
+
+
+def _after(s: JobState, event: AnyJobEvent) -> JobState:
     match event:
         case JobSubmitted():
             return replace(s, state="accepted", submitted=event)
@@ -258,5 +265,5 @@ def fold(job_id: str, events: Iterable[AnyJobEvent]) -> JobState:
     s = JobState(job_id)
     for event in events:
         if refusal(s, event) is None:
-            s = apply(s, event)
+            s = _after(s, event)
     return s

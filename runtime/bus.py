@@ -1,13 +1,12 @@
-"""The bus: publishing, reading, deciding under a job's lock, fetching. The only user of FastStream.
+"""The bus as a service has it: one connection, and everything that is said or asked over it.
 
-Owns message ids, trace headers, retries and the per-job optimistic lock. Must not know what an
-event leads to.
+The only user of FastStream. Owns the connection, reading and fetching; publishing is in
+runtime.publishing, the lock of a job in runtime.deciding. Must not know what an event leads to.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +18,8 @@ from faststream.nats.security import NatsUserPassword
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import PubAck
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.js.errors import APIError, NotFoundError
 from nats.js.kv import KeyValue
-from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
@@ -32,14 +29,14 @@ from contracts.events import (
     AnyJobEvent,
     Event,
     JobEvent,
+    JobSubmitted,
     Progress,
     encode_event,
-    event_name,
     parse_event,
     parse_progress,
 )
-from contracts.lifecycle import JobState, refusal
-from contracts.subjects import Consumer, Service, subject_of
+from contracts.lifecycle import JobState
+from contracts.subjects import Consumer, Service
 from runtime import telemetry
 from runtime.bus_accounts import inbox_of
 from runtime.dead_letters import (
@@ -50,11 +47,13 @@ from runtime.dead_letters import (
     read_advisories,
     read_original,
 )
+from runtime.deciding import Decide, Decisions
 from runtime.delivery import Delivery, put_aside
 from runtime.follow import Followed, follow
+from runtime.publishing import Publisher
 from runtime.settings import nats_servers
 from runtime.subject_family import family_metrics
-from runtime.tail_memory import TailMemory, followed
+from runtime.tail_memory import TailMemory
 from runtime.tails import (
     AssetTail,
     BusUnavailable,
@@ -66,14 +65,7 @@ from runtime.tails import (
 
 log = structlog.get_logger()
 
-PUBLISH_TIMEOUT_S = 5.0
-PUBLISH_BUDGET_S = 30.0
-_WRONG_LAST_SEQUENCE = (10071, 10164)
-"""The second is what a stream with copies says while another write is still on its way to them."""
-
-
-class NotDeclared(RuntimeError):
-    """A service tried to publish an event that contracts.subjects.PUBLISHES does not grant it."""
+ASK_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +103,12 @@ class Bus:
         """
         self.service = service
         self._url = nats_url
-        self._publishes = subjects.PUBLISHES[service]
         self._pulls: dict[str, Any] = {}
         self._copies: dict[str, bool] = {}
         self._tails = TailMemory()
+        self._publisher = Publisher(service, lambda: self.jetstream)
+        self._decisions = Decisions(self._publisher, lambda job_id: self.job(job_id), self._tails)
+        self._jetstream: JetStreamContext | None = None
         self._started = False
 
         async def closed() -> None:
@@ -170,7 +164,9 @@ class Bus:
     @property
     def jetstream(self) -> JetStreamContext:
         """JetStream on that connection, for the modules of runtime only."""
-        return self.client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        if self._jetstream is None:
+            self._jetstream = self.client.jetstream(timeout=ASK_TIMEOUT_S)
+        return self._jetstream
 
     @property
     def connected(self) -> bool:
@@ -186,51 +182,16 @@ class Bus:
 
         Raises NotDeclared, BusUnavailable, ValueError above 64 KB.
         """
-        await self._publish(event, {})
+        await self._publisher.publish(event)
         if isinstance(event, JobEvent):
             self._tails.forget(event.job_id)
 
-    async def _publish(self, event: Event, headers: dict[str, str]) -> PubAck:
-        name = event_name(event)
-        if name not in self._publishes:
-            raise NotDeclared(f"{self.service} may not publish {name}")
-        payload, subject = encode_event(event), subject_of(event)
-        family = subjects.family_of(subject)
-        with (
-            telemetry.job_context(**telemetry.ids_of(event)),
-            telemetry.span(f"publish {family}", kind=SpanKind.PRODUCER, event=name),
-        ):
-            headers = {
-                "Nats-Msg-Id": subjects.message_id(event),
-                **telemetry.inject(),
-                **headers,
-            }
-            return await self._send(subject, payload, headers, event.stream)
+    async def begin(self, event: JobSubmitted) -> None:
+        """Store the first event of a job, and only as the first: what was said of it before stays.
 
-    async def _send(
-        self, subject: str, payload: bytes, headers: dict[str, str], stream: str
-    ) -> PubAck:
-        deadline = asyncio.get_running_loop().time() + PUBLISH_BUDGET_S
-        delay_s = 0.1
-        while True:
-            try:
-                stored = await self._broker.publish(
-                    payload,
-                    subject,
-                    headers=dict(headers),
-                    stream=stream,
-                    timeout=PUBLISH_TIMEOUT_S,
-                )
-                if stored is None:
-                    raise BusUnavailable(f"no acknowledgement for {subject}")
-                return stored
-            except (TimeoutError, NoStreamResponseError, NatsError) as trouble:
-                if isinstance(trouble, APIError) and not isinstance(trouble, NoStreamResponseError):
-                    raise
-                if asyncio.get_running_loop().time() + delay_s > deadline:
-                    raise BusUnavailable(f"could not publish {subject}") from trouble
-            await asyncio.sleep(delay_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-            delay_s = min(delay_s * 2, 2.0)
+        Raises BusUnavailable, NotDeclared.
+        """
+        await self._decisions.begin(event)
 
     async def progress(self, progress: Progress) -> None:
         """Tell the latest progress; lost when nobody listens and the server restarts."""
@@ -247,6 +208,12 @@ class Bus:
         )
         self._tails.keep(job_id, tail)
         return tail
+
+    async def recent(self, job_id: str) -> JobState:
+        """The job's state as this process saw it last, else as it is: enough to prepare what
+        `decide` decides. Raises BusUnavailable."""
+        tail = self._tails.of(job_id) or await self.job(job_id)
+        return tail.state
 
     async def asset(self, asset_id: str) -> AssetTail:
         """Everything said of an asset so far. Raises BusUnavailable."""
@@ -266,9 +233,7 @@ class Bus:
             self._copies[stream] = (config.num_replicas or 1) > 1
         return self._copies[stream]
 
-    async def decide(
-        self, job_id: str, decide: Callable[[JobState], AnyJobEvent | None]
-    ) -> AnyJobEvent | None:
+    async def decide(self, job_id: str, decide: Decide) -> AnyJobEvent | None:
         """Publish what `decide` makes of the job's state, under the lock of the job's subtree.
 
         The state may first be one that is remembered: when another event came in between, nothing
@@ -276,39 +241,7 @@ class Bus:
         that may not follow is not published. Returns what was published, or None.
         Raises BusUnavailable, NotDeclared.
         """
-        remembered = self._tails.of(job_id)
-        tail = remembered or await self.job(job_id)
-        while True:
-            try:
-                event = decide(tail.state)
-            except Exception:
-                if tail is not remembered:
-                    raise
-                event = None  # what is refused is refused for the state that is, not that was
-            if event is None or refusal(tail.state, event) is not None:
-                if tail is not remembered:
-                    return None
-                tail, remembered = await self.job(job_id), None
-                continue
-            headers = {
-                "Nats-Expected-Last-Subject-Sequence": str(tail.last_sequence),
-                "Nats-Expected-Last-Subject-Sequence-Subject": subjects.job_subtree(job_id),
-            }
-            try:
-                stored = await self._publish(event, headers)
-            except APIError as conflict:
-                if conflict.err_code not in _WRONG_LAST_SEQUENCE:
-                    raise
-                tail, remembered = await self.job(job_id), None
-                if any(e.event_id == event.event_id for e in tail.events):
-                    # A timed-out publish that was stored after all made its own retry conflict.
-                    return event
-                continue
-            if stored.duplicate:
-                self._tails.forget(job_id)
-            else:
-                self._tails.keep(job_id, followed(tail, event, stored.seq))
-            return event
+        return await self._decisions.decide(job_id, decide)
 
     async def fetch(self, consumer: Consumer, timeout_s: float = 1.0) -> Delivery | None:
         """The next message of a durable, or None after `timeout_s`.
@@ -335,7 +268,9 @@ class Bus:
         except ValidationError as broken:
             await put_aside(message, consumer, str(broken)[:1000])
             return None
-        return Delivery(message, event, consumer)
+        delivery = Delivery(message, event, consumer)
+        self._decisions.learn(event, delivery.headers, delivery.sequence)
+        return delivery
 
     async def _pull(self, consumer: Consumer) -> Any:
         pull = self._pulls.get(consumer.durable)
@@ -422,7 +357,7 @@ class Bus:
             "Nats-Msg-Id": f"{letter.stream}-{letter.stream_sequence}",
             **telemetry.inject(),
         }
-        await self._send(original.subject, original.payload, headers, letter.stream)
+        await self._publisher.send(original.subject, original.payload, headers, letter.stream)
 
     async def latest_progress(self, job_id: str) -> Progress | None:
         """The last progress of a job that is still remembered."""

@@ -90,7 +90,6 @@ class LocalMediaStore:
         return counted(StoredFile(key=key, sha256=known, size_bytes=size_bytes))
 
     async def _copy_file(self, key: str, path: Path) -> StoredFile:
-
         async def chunks() -> AsyncIterator[bytes]:
             with path.open("rb") as source:
                 while data := await asyncio.to_thread(source.read, CHUNK_BYTES):
@@ -100,11 +99,20 @@ class LocalMediaStore:
 
     async def put_bytes(self, key: str, data: bytes) -> StoredFile:
         """See MediaStore."""
+        await asyncio.to_thread(self._write, data, self._path(key))
+        sha256 = hashlib.sha256(data).hexdigest()
+        return counted(StoredFile(key=key, sha256=sha256, size_bytes=len(data)))
 
-        async def chunks() -> AsyncIterator[bytes]:
-            yield data
-
-        return await self.put_stream(key, chunks())
+    def _write(self, data: bytes, target: Path) -> None:
+        staged = self._staging / new_id()
+        try:
+            with staged.open("xb") as sink:
+                sink.write(data)
+                sink.flush()
+                os.fsync(sink.fileno())
+            self._move(staged, target)
+        finally:
+            staged.unlink(missing_ok=True)
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> StoredFile:
         """See MediaStore."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from contracts.events import AnyJobEvent
-from contracts.lifecycle import apply
+from contracts.lifecycle import JobState, apply
 from runtime.tails import JobTail
 
 JOBS_AT_MOST = 256
@@ -36,6 +36,11 @@ class TailMemory:
     def forget(self, job_id: str) -> None:
         """Something may have come after it."""
         self._tails.pop(job_id, None)
+
+
+def nothing_said(job_id: str) -> JobTail:
+    """The tail of a job that nobody has heard of."""
+    return JobTail(JobState(job_id), (), (), 0)
 
 
 def followed(tail: JobTail, event: AnyJobEvent, sequence: int) -> JobTail:

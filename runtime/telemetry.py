@@ -20,6 +20,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
@@ -108,11 +109,16 @@ def configure_logging(service: str, level: str) -> None:
 
 
 def configure_tracing(service: str, instance: str, otlp_endpoint: str | None) -> TracerProvider:
-    """Spans with the job's ids, exported over OTLP/HTTP when an endpoint is set."""
+    """Spans with the job's ids, exported over OTLP/HTTP when an endpoint is set.
+
+    Without one they only carry the trace's id, for logs and the next service: nothing is recorded.
+    With one all are, whatever a caller from outside says about sampling: a job has one whole trace.
+    """
     provider = TracerProvider(
+        sampler=ALWAYS_ON if otlp_endpoint else ALWAYS_OFF,
         resource=Resource.create(
             {"service.name": f"animatrix-{service}", "service.instance.id": instance}
-        )
+        ),
     )
     provider.add_span_processor(_StampIds())
     if otlp_endpoint:
@@ -155,19 +161,18 @@ def ids_of(event: Event) -> dict[str, str]:
     Before a step is assigned the prompt id is that of the step about to run: it derives from job,
     attempt, stage and segment, so it is known from the first hop on (design, "Telemetry").
     """
-    asset_id = getattr(event, "asset_id", None)
-    if asset_id is not None:
-        return {"asset_id": asset_id}
+    said = vars(event)
+    if "asset_id" in said:
+        return {"asset_id": said["asset_id"]}
     if not isinstance(event, JobEvent):
         return {}
-    result = getattr(event, "result", None)
-    prompt = getattr(event, "comfy_prompt_id", None) or getattr(result, "comfy_prompt_id", None)
+    prompt = said.get("comfy_prompt_id") or getattr(said.get("result"), "comfy_prompt_id", None)
     if prompt is None:
         prompt = comfy_prompt_id(
             event.job_id,
-            getattr(event, "attempt", None) or 1,
-            getattr(event, "stage", 0),
-            getattr(event, "segment", 0),
+            said.get("attempt") or 1,
+            said.get("stage", 0),
+            said.get("segment", 0),
         )
     return {"job_id": event.job_id, "comfy_prompt_id": prompt}
 

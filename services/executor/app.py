@@ -154,8 +154,8 @@ async def _follow_ready_steps(
     async for seen in runtime.bus.follow(JOBS_STREAM, (all_of(StepReady),)):
         if isinstance(seen.event, StepReady):
             queue.turns.heard(seen.event.lane, seen.event.owner)
-        for loop in loops:
-            loop.stir.set()
+            for loop in loops:
+                loop.hear(seen.event)
 
 
 async def _while_running(runtime: Runtime, work: Coroutine[Any, Any, None]) -> None:

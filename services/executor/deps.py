@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from contracts.events import StepReady
 from contracts.lifecycle import JobState
+from contracts.plan import RunPlan
 from runtime.bus import Bus
 from runtime.engine_board import EngineBoard
 from runtime.leases import Lease
@@ -95,6 +96,14 @@ class Deps(Generic[LinkT_co]):
 AnyDeps: TypeAlias = Deps[EngineLink]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a step when it is taken up: its job's state and its run plan."""
+
+    state: JobState
+    plan: RunPlan
+
+
 class Runner(Protocol):
     """Carries a step that is to be begun or taken over as far as it goes: one per engine kind.
 
@@ -103,7 +112,7 @@ class Runner(Protocol):
     """
 
     async def __call__(
-        self, event: StepReady, seat: Seat, ticket: Ticket, state: JobState, *, rejoin: bool
+        self, event: StepReady, seat: Seat, ticket: Ticket, known: Known, *, rejoin: bool
     ) -> Outcome:
         """Ack when everything that follows is written, else when to come again."""
         ...

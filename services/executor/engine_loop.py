@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from contracts.events import StepReady
-from contracts.subjects import lane_consumer
 from runtime import tasks
-from runtime.bus import Lag
 from runtime.delivery import SHUTDOWN_NAK_DELAY_S, Delivery
 from runtime.stamp import now
 from runtime.tails import BusUnavailable
@@ -27,6 +25,7 @@ from services.executor.adapters.probing import Probe
 from services.executor.choosing import LaneWait, Turn, WaitingSince, Warmth, lane_order
 from services.executor.deps import AnyDeps, Runner, Seat
 from services.executor.handlers import on_step_ready
+from services.executor.lane_lags import LaneLags
 from services.executor.lane_queue import LaneQueue
 
 log = structlog.get_logger()
@@ -35,6 +34,8 @@ COLLECTING_BESIDE = 2
 """Steps whose prompt is over may stream outputs beside the running and the staged one."""
 LOOK_FOR_BEGUN_EVERY_S = 2.0
 """While steps of a lane are out of the queue, how often one of ours is looked for among them."""
+EMPTY_BELIEVED_POLLS = 0.75
+"""For how much of the pause between two idle looks a lane that was empty is not asked again."""
 WARM_BELIEVED_S = 30.0
 """What an engine has loaded counts as long as its executor has seen it within this time."""
 
@@ -63,9 +64,14 @@ class EngineLoop:
         self._in_hand: dict[asyncio.Task[None], str] = {}
         self._waiting = WaitingSince()
         self._turn = Turn()
-        self._unasked: set[str] = set()
+        self._lags = LaneLags(deps.bus, deps.settings.idle_poll_s * EMPTY_BELIEVED_POLLS)
         self._looked_for_begun_s = float("-inf")
-        self.stir = asyncio.Event()
+        self._stir = asyncio.Event()
+
+    def hear(self, event: StepReady) -> None:
+        """A step became ready: what is fetched, and when, is up to the loop."""
+        self._lags.heard(event.lane)
+        self._stir.set()
 
     async def run(self) -> None:
         """Serves the engine until the process stops, taking the lease anew whenever it is lost."""
@@ -116,15 +122,18 @@ class EngineLoop:
     async def _pause(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.deps.settings.idle_poll_s):
-                await self.stir.wait()
-        self.stir.clear()
+                await self._stir.wait()
+        self._stir.clear()
 
     async def _next(self) -> Delivery | None:
         """A step that this engine has begun, else the next one in the order `choosing` gives."""
         snapshot = self.deps.link.snapshot
         lanes = snapshot.lanes if snapshot is not None else ()
-        open_lanes, seen = await tasks.side_by_side(self._open_of(lanes), self._lags(lanes))
-        lags = {lane: lag for lane, lag in zip(lanes, seen, strict=True) if lane in open_lanes}
+        held = Counter(self._in_hand.values())
+        open_lanes, seen = await tasks.side_by_side(
+            self._open_of(lanes), self._lags.of(lanes, held)
+        )
+        lags = {lane: lag for lane, lag in seen.items() if lane in open_lanes}
         begun = await self._begun([lane for lane, lag in lags.items() if lag.ack_pending])
         if begun is not None:
             return begun
@@ -196,22 +205,6 @@ class EngineLoop:
             return frozenset()
         return frozenset(lane for lane in lanes if f"lane.{lane}" not in paused)
 
-    async def _lags(self, lanes: Sequence[str]) -> tuple[Lag, ...]:
-        return await tasks.side_by_side(*(self._lag(lane) for lane in lanes))
-
-    async def _lag(self, lane: str) -> Lag:
-        """What waits in a lane, and what others have in hand or gave back; ours is no news."""
-        try:
-            lag = await self.deps.bus.consumer_lag(lane_consumer(lane))
-        except BusUnavailable as trouble:
-            if lane not in self._unasked:
-                log.warning("lane cannot be asked", lane=lane, reason=str(trouble))
-            self._unasked.add(lane)
-            return Lag(0, 0, 0)
-        self._unasked.discard(lane)
-        ours = sum(1 for held in self._in_hand.values() if held == lane)
-        return replace(lag, ack_pending=max(0, lag.ack_pending - ours))
-
     def _take(self, delivery: Delivery) -> None:
         seat = Seat(self._seats.release)
         task = asyncio.create_task(self._hold(delivery, seat))
@@ -223,7 +216,7 @@ class EngineLoop:
         del self._in_hand[task]
         seat.leave()
         self._hands.release()
-        self.stir.set()
+        self._stir.set()
 
     async def _hold(self, delivery: Delivery, seat: Seat) -> None:
         if self._stopping.is_set():

@@ -11,11 +11,12 @@ import structlog
 from contracts.errors import ErrorCode
 from contracts.events import StepReady
 from engines.http.errors import EngineError
+from runtime import tasks
 from runtime.outcome import Ack, Outcome, Retry
 from runtime.stamp import now
 from services.executor import attempts
 from services.executor.cancelling import withdraw
-from services.executor.deps import ELSEWHERE_RETRY_S, AnyDeps, Runner, Seat, Ticket
+from services.executor.deps import ELSEWHERE_RETRY_S, AnyDeps, Known, Runner, Seat, Ticket
 from services.executor.work import UnfitPlan, read_plan
 
 log = structlog.get_logger()
@@ -45,7 +46,8 @@ async def on_step_ready(event: StepReady, deps: AnyDeps, seat: Seat, run: Runner
 async def _carry(
     event: StepReady, deps: AnyDeps, seat: Seat, ticket: Ticket, run: Runner
 ) -> Outcome:
-    state = (await deps.bus.job(event.job_id)).state
+    tail, plan = await tasks.side_by_side(deps.bus.job(event.job_id), read_plan(deps.media, event))
+    state = tail.state
     match attempts.opening(state, event, deps.link.engine_id):
         case attempts.Drop(reason=reason):
             log.info("step dropped", reason=reason)
@@ -55,14 +57,14 @@ async def _carry(
             await deps.ledger.cancelled(event)
             return Ack()
         case attempts.GoOn():
-            await deps.ledger.go_on(event, await read_plan(deps.media, event))
+            await deps.ledger.go_on(event, plan)
             return Ack()
         case attempts.Elsewhere(engine_id=engine_id):
             return await _elsewhere(event, deps, engine_id)
         case attempts.Begin():
-            return await run(event, seat, ticket, state, rejoin=False)
+            return await run(event, seat, ticket, Known(state, plan), rejoin=False)
         case attempts.Rejoin():
-            return await run(event, seat, ticket, state, rejoin=True)
+            return await run(event, seat, ticket, Known(state, plan), rejoin=True)
 
 
 async def _elsewhere(event: StepReady, deps: AnyDeps, engine_id: str) -> Outcome:

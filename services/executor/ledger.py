@@ -97,7 +97,7 @@ class Ledger:
 
         Safe to repeat. A job with a pending cancel ends here as cancelled.
         """
-        state = (await self._bus.job(event.job_id)).state
+        state = await self._bus.recent(event.job_id)
         if state.cancel is not None:
             await self.cancelled(event)
             return
@@ -113,6 +113,8 @@ class Ledger:
         def ready(state: JobState) -> AnyJobEvent | None:
             if state.ended or index in state.finished:
                 return None
+            if state.cancel is not None:
+                return self._cancellation(event)
             return StepReady(
                 **stamp(event),
                 job_id=event.job_id,
@@ -139,8 +141,10 @@ class Ledger:
         stored = await self._media.put_bytes(key, canonical_bytes(report))
 
         def finish(now: JobState) -> AnyJobEvent | None:
-            if now.attempt != state.attempt or now.cancel is not None:
+            if now.ended or now.attempt != state.attempt:
                 return None
+            if now.cancel is not None:
+                return self._cancellation(event)
             return ExecutionFinished(
                 **stamp(event), job_id=event.job_id, attempt=state.attempt, report=stored
             )

@@ -21,6 +21,7 @@ from planning.assets import KnownAsset
 from planning.limits import PlanLimits
 from planning.planner import Refusal, plan
 from planning.requests import MAX_SEED, JobRequest
+from runtime import tasks
 from runtime.ids import new_id
 from runtime.stamp import stamp
 from runtime.telemetry import job_context
@@ -56,32 +57,44 @@ async def _assets(
 
     Files of others are unknown to everyone, operators too: a job is made of its owner's files.
     """
-    deadline = asyncio.get_running_loop().time() + wait_s
+    until_s = asyncio.get_running_loop().time() + wait_s
+    rows = await deps.read.assets_named(request.asset_ids)
     found: dict[str, KnownAsset] = {}
     for asset_id in sorted(request.asset_ids):
-        while (row := await known_asset_row(deps, asset_id)) is not None:
-            if row["owner"] != owner:
-                break
-            left_s = deadline - asyncio.get_running_loop().time()
-            if row["status"] != "checking" or left_s <= 0:
-                found[asset_id] = _known(row)
-                break
-            await deps.fanout.asset_news(asset_id, min(left_s, 0.5))
+        row = rows.get(asset_id)
+        if row is None or row["status"] == "checking":
+            row = await _decided(deps, owner, asset_id, until_s)
+        if row is not None and row["owner"] == owner:
+            found[asset_id] = _known(row)
     mapped = await deps.key_poses.of(found.keys() & set(request.pose_sheet_asset_ids))
     for asset_id, one in mapped.items():
         found[asset_id] = found[asset_id].model_copy(update={"key_poses": one.poses})
     return found
 
 
+async def _decided(deps: Deps, owner: str, asset_id: str, until_s: float) -> Row | None:
+    """The row of an asset once it was checked; at `until_s` of the loop's clock as it is then, and
+    another owner's at once."""
+    while (row := await known_asset_row(deps, asset_id)) is not None and row["owner"] == owner:
+        left_s = until_s - asyncio.get_running_loop().time()
+        if row["status"] != "checking" or left_s <= 0:
+            break
+        await deps.fanout.asset_news(asset_id, min(left_s, 0.5))
+    return row
+
+
 async def plan_request(
     deps: Deps, caller: Caller, request: JobRequest, *, wait_s: float
 ) -> JobPlan | Refusal:
     """The plan of a request, or every reason against it. No side effects. Raises BusUnavailable."""
+    assets, workflows, engines = await tasks.side_by_side(
+        _assets(deps, caller.owner, request, wait_s), deps.workflows.current(), deps.engines.all()
+    )
     return plan(
         request,
-        await _assets(deps, caller.owner, request, wait_s),
-        await deps.workflows.current(),
-        await deps.engines.all(),
+        assets,
+        workflows,
+        engines,
         secrets.randbelow(MAX_SEED + 1),
         PlanLimits(size_override_px=deps.settings.size_px),
         deps.packs,
@@ -102,8 +115,10 @@ async def submit(
     earlier = await deps.keys.find(caller.owner, key) if key else None
     if earlier is not None:
         return await _again(deps, earlier, body_sha256)
-    await refuse_when_full(deps)
-    planned = await plan_request(deps, caller, request, wait_s=deps.settings.wait_for_asset_s)
+    _, planned = await tasks.side_by_side(
+        refuse_when_full(deps),
+        plan_request(deps, caller, request, wait_s=deps.settings.wait_for_asset_s),
+    )
     if isinstance(planned, Refusal):
         REFUSED.labels(request.mode, planned.errors[0].code).inc()
         offered = planned.fallback
@@ -136,7 +151,7 @@ async def _accept(
             if winner is not None:
                 return await _again(deps, winner, body_sha256)
     with job_context(job_id=event.job_id):
-        await deps.bus.publish(event)
+        await deps.bus.begin(event)
         SUBMITTED.labels(event.plan.mode).inc()
         log.info("job accepted", mode=event.plan.mode, seed=event.plan.seed)
     return event.job_id, "accepted"
@@ -149,7 +164,7 @@ async def _again(deps: Deps, earlier: Submission, body_sha256: str) -> tuple[str
     state = (await deps.bus.job(job_id)).state.state
     if state is None:
         # The first attempt stored the key and died before it published.
-        await deps.bus.publish(earlier.event)
+        await deps.bus.begin(earlier.event)
     return job_id, state or "accepted"
 
 

@@ -10,19 +10,36 @@ from nats.aio.msg import Msg
 
 from contracts import subjects
 from contracts.errors import ErrorCode, error_info
-from contracts.events import AnyJobEvent, JobCancelled, JobFailed, RetryRequested, StepReady
+from contracts.events import (
+    AnyJobEvent,
+    JobCancelled,
+    JobFailed,
+    JobSubmitted,
+    RetryRequested,
+    StepReady,
+)
 from contracts.lifecycle import JobState
 from contracts.subjects import lane_consumer
 from runtime import tails
-from runtime.bus import Bus, NotDeclared
+from runtime.bus import Bus
 from runtime.nats_process import NatsProcess
 from runtime.outcome import Ack, Outcome, Retry, Terminal
+from runtime.publishing import NotDeclared
 from runtime.stamp import stamp
-from runtime.tails import BusUnavailable
+from runtime.tails import BusUnavailable, JobTail
 from runtime.work import Subscription, work
 from tests.support.bus import BusFactory
 from tests.support.examples import JOB, LANE, OTHER_JOB, whole_job
 from tests.support.waiting import eventually
+
+INGEST = next(consumer for consumer in subjects.CONSUMERS if consumer.durable == "ingest-jobs")
+
+
+def opening() -> tuple[JobSubmitted, AnyJobEvent]:
+    """The first two events of a job."""
+    submitted, prepared, *_ = whole_job()
+    assert isinstance(submitted, JobSubmitted)
+    return submitted, prepared
 
 
 async def test_the_tail_of_a_job_holds_its_events_in_order_and_no_others(
@@ -118,6 +135,54 @@ async def test_a_decision_refuses_nothing_for_a_state_that_is_past(
     assert await gateway.decide(JOB, retry) is not None
     with pytest.raises(ValueError, match="accepted"):
         await gateway.decide(JOB, retry)
+
+
+async def test_the_first_event_of_a_job_is_stored_only_as_the_first(
+    bus_factory: BusFactory,
+) -> None:
+    gateway, ingest = await bus_factory("gateway"), await bus_factory("ingest")
+    submitted, prepared = opening()
+    await gateway.begin(submitted)
+    await ingest.publish(prepared)
+    await gateway.begin(submitted)
+    again = submitted.model_copy(update=stamp(None))
+    await (await bus_factory("gateway")).begin(again)
+    tail = await ingest.job(JOB)
+    assert [e.event_id for e in tail.events] == [submitted.event_id, prepared.event_id]
+
+
+async def test_who_is_delivered_the_first_event_decides_without_reading_the_job(
+    bus_factory: BusFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, ingest = await bus_factory("gateway"), await bus_factory("ingest")
+    submitted, prepared = opening()
+    await gateway.begin(submitted)
+    delivery = await ingest.fetch(INGEST)
+    assert delivery is not None
+    read, job = 0, ingest.job
+
+    async def counted(job_id: str) -> JobTail:
+        nonlocal read
+        read += 1
+        return await job(job_id)
+
+    monkeypatch.setattr(ingest, "job", counted)
+    assert await ingest.decide(JOB, lambda _: prepared) == prepared
+    assert read == 0
+
+
+async def test_first_event_delivered_late_decides_on_what_came_after_it(
+    bus_factory: BusFactory,
+) -> None:
+    gateway, ingest = await bus_factory("gateway"), await bus_factory("ingest")
+    submitted, prepared = opening()
+    await gateway.begin(submitted)
+    cancelled = JobCancelled(**stamp(submitted), job_id=JOB, service="gateway")
+    await gateway.decide(JOB, lambda _: cancelled)
+    delivery = await ingest.fetch(INGEST)
+    assert delivery is not None
+    assert await ingest.decide(JOB, lambda state: None if state.ended else prepared) is None
+    assert (await ingest.job(JOB)).state.state == "cancelled"
 
 
 async def test_a_publish_rides_out_a_server_restart(

@@ -16,7 +16,7 @@ from contracts.lifecycle import JobState
 from engines.comfyui import Absent, PromptRefused, SubmitUncertain
 from planning.needs import graph_shortfalls
 from planning.registry import load_workflows
-from runtime import failpoints, tasks
+from runtime import failpoints
 from runtime.outcome import Ack, Outcome, Retry
 from runtime.stamp import now
 from runtime.telemetry import span
@@ -26,7 +26,7 @@ from services.executor.cancelling import withdraw
 from services.executor.comfyui import endings
 from services.executor.comfyui.watching import Watch
 from services.executor.comfyui.work import Work, read_work, store_graph
-from services.executor.deps import CHANGED_RETRY_S, ELSEWHERE_RETRY_S, Deps, Seat, Ticket
+from services.executor.deps import CHANGED_RETRY_S, ELSEWHERE_RETRY_S, Deps, Known, Seat, Ticket
 from services.executor.stopping import until_over
 
 log = structlog.get_logger()
@@ -42,12 +42,12 @@ class ComfyRunner:
         self._deps = deps
 
     async def __call__(
-        self, event: StepReady, seat: Seat, ticket: Ticket, state: JobState, *, rejoin: bool
+        self, event: StepReady, seat: Seat, ticket: Ticket, known: Known, *, rejoin: bool
     ) -> Outcome:
         """See Runner."""
         deps = self._deps
         try:
-            return await _run(event, deps, seat, ticket, state, rejoin=rejoin)
+            return await _run(event, deps, seat, ticket, known, rejoin=rejoin)
         except InputRejected as rejected:
             await deps.ledger.failed(event, ErrorCode.ENGINE_UPLOAD_FAILED, str(rejected))
         except PromptRefused as refused:
@@ -60,11 +60,11 @@ async def _run(
     deps: Deps[ComfyLink],
     seat: Seat,
     ticket: Ticket,
-    state: JobState,
+    known: Known,
     *,
     rejoin: bool,
 ) -> Outcome:
-    work = await read_work(deps.media, event, state)
+    work = await read_work(deps.media, event, known)
     with (
         span(
             "executor.step",
@@ -79,7 +79,7 @@ async def _run(
         structlog.contextvars.bound_contextvars(engine_id=deps.link.engine_id),
         deps.link.socket.listen(work.prompt_id) as hint,
     ):
-        ran_already_s = _ran_already_s(state, work)
+        ran_already_s = _ran_already_s(known.state, work)
         if rejoin and not await _is_absent(deps, work.prompt_id):
             log.info("took over a running prompt")
         elif ran_already_s is None:
@@ -118,12 +118,19 @@ async def _is_absent(deps: Deps[ComfyLink], prompt_id: str) -> bool:
 
 async def _submit(work: Work, deps: Deps[ComfyLink]) -> Outcome | None:
     """Uploads, assigns, and posts once. None when the prompt is, or may be, in the engine."""
-    event, link = work.event, deps.link
     if await _fits_another_only(work, deps):
         return Retry(ELSEWHERE_RETRY_S, "another engine has what this step needs")
-    _, reused = await tasks.side_by_side(
-        store_graph(deps.media, work), upload_inputs(link, deps.media, work.uploads)
-    )
+    # The engine need not wait for the disk; a graph that it refuses is kept all the same.
+    storing = asyncio.create_task(store_graph(deps.media, work))
+    try:
+        return await _post(work, deps)
+    finally:
+        await storing
+
+
+async def _post(work: Work, deps: Deps[ComfyLink]) -> Outcome | None:
+    event, link = work.event, deps.link
+    reused = await upload_inputs(link, deps.media, work.uploads)
     assigned = await deps.ledger.assign(
         event, engine_id=link.engine_id, epoch=deps.lease.epoch, prompt_id=work.prompt_id
     )

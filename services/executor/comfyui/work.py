@@ -11,12 +11,12 @@ from contracts import keys
 from contracts.base import StoredFile, canonical_bytes
 from contracts.events import PicturedProgress, Progress, StepReady
 from contracts.ids import comfy_prompt_id
-from contracts.lifecycle import JobState
 from contracts.plan import RunPlan, Step, StepUpload
 from runtime.media_store import MediaStore
 from services.executor.comfyui.graphs import Graph, bind, checkpoints_of, read_graph
+from services.executor.deps import Known
 from services.executor.pace import Phase
-from services.executor.work import UnfitPlan, progress_of, proved, read_plan
+from services.executor.work import UnfitPlan, progress_of, proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,18 @@ class Work:
         return PicturedProgress(**told.model_dump(exclude={"version"}), live_preview=live_preview)
 
 
-async def read_work(media: MediaStore, event: StepReady, state: JobState) -> Work:
-    """The step's work with its graph bound to this attempt; `state` tells of the steps before.
+async def read_work(media: MediaStore, event: StepReady, known: Known) -> Work:
+    """The step's work with its graph bound to this attempt; its job's state tells of the steps
+    before.
 
     Raises UnfitPlan.
     """
-    plan = await read_plan(media, event)
+    plan = known.plan
     step = plan.steps[event.step]
     if not isinstance(step, Step):
         raise UnfitPlan(f"step {event.step} is for a WebUI and came on the lane {event.lane}")
     graph = read_graph(await proved(media, step.graph))
-    carried = checkpoints_of(step, {n: done.result for n, done in state.finished.items()})
+    carried = checkpoints_of(step, {n: done.result for n, done in known.state.finished.items()})
     bound = bind(graph, step, job_id=event.job_id, attempt=event.attempt, checkpoints=carried)
     return Work(
         event=event,

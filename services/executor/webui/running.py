@@ -10,14 +10,13 @@ import structlog
 
 from contracts.errors import ErrorCode
 from contracts.events import StepReady
-from contracts.lifecycle import JobState
 from engines.webui import EngineError, EngineRefused, EngineUnreachable, UnfitSettings
 from runtime.outcome import Ack, Outcome, Retry
 from runtime.telemetry import span
 from services.executor import repeating
 from services.executor.adapters.pictures import Shelf, WrongPictures
 from services.executor.adapters.webui_link import WebuiLink
-from services.executor.deps import Deps, Seat, Ticket
+from services.executor.deps import Deps, Known, Seat, Ticket
 from services.executor.webui import batches, calls, endings
 from services.executor.webui.telling import Teller
 from services.executor.webui.work import Work, read_work
@@ -32,11 +31,11 @@ class WebuiRunner:
         self._deps = deps
 
     async def __call__(
-        self, event: StepReady, seat: Seat, ticket: Ticket, state: JobState, *, rejoin: bool
+        self, event: StepReady, seat: Seat, ticket: Ticket, known: Known, *, rejoin: bool
     ) -> Outcome:
         """See Runner."""
         deps = self._deps
-        work = await read_work(deps.media, event, state)
+        work = await read_work(deps.media, event, known)
         with (
             span(
                 "executor.step",

@@ -18,8 +18,9 @@ from contracts.plan import PictureIndex, RunPlan, WebuiStep
 from contracts.stages import VideoFramesStage
 from runtime.media_store import MediaStore
 from runtime.stamp import now
+from services.executor.deps import Known
 from services.executor.pace import Phase
-from services.executor.work import UnfitPlan, progress_of, proved, read_plan
+from services.executor.work import UnfitPlan, progress_of, proved
 
 OUTPUT = "pictures"
 """The name of a WebUI step's one output."""
@@ -56,9 +57,9 @@ class Work:
         return progress_of(self.event, self.plan, self.prompt_id, phase, fraction)
 
 
-async def read_work(media: MediaStore, event: StepReady, state: JobState) -> Work:
-    """The step's work; `state` tells of the steps before. Raises UnfitPlan."""
-    plan = await read_plan(media, event)
+async def read_work(media: MediaStore, event: StepReady, known: Known) -> Work:
+    """The step's work; its job's state tells of the steps before. Raises UnfitPlan."""
+    state, plan = known.state, known.plan
     step = plan.steps[event.step]
     if not isinstance(step, WebuiStep):
         raise UnfitPlan(f"step {event.step} is for ComfyUI and came on the lane {event.lane}")

@@ -5,7 +5,7 @@ Must not interpret a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -32,9 +32,18 @@ _OF_A_PAGE = [
 ]
 
 
+_ASSETS_NAMED = sa.select(tables.assets).where(
+    tables.assets.c.asset_id.in_(sa.bindparam("asset_ids", expanding=True))
+)
+_JOB = sa.select(tables.jobs).where(tables.jobs.c.job_id == sa.bindparam("job_id"))
+_OUTPUTS = sa.select(tables.outputs).where(tables.outputs.c.job_id == sa.bindparam("job_id"))
+_ASSET = sa.select(tables.assets).where(tables.assets.c.asset_id == sa.bindparam("asset_id"))
+"""Kept: making a query takes as long as running it."""
+
+
 @lru_cache
 def _page_query(narrowed: frozenset[str]) -> sa.Select[Any]:
-    """A page of jobs, narrowed by these values. Kept: making it takes as long as running it."""
+    """A page of jobs, narrowed by these values."""
     t = tables.jobs
     query = sa.select(*_OF_A_PAGE).where(t.c.deleted.is_(False))
     for name in ("owner", "status", "mode"):
@@ -60,13 +69,13 @@ class ReadModel:
             names = tuple(result.keys())
             return [dict(zip(names, row, strict=True)) for row in result]
 
-    async def _one(self, query: sa.Select[Any]) -> Row | None:
-        rows = await self._all(query)
+    async def _one(self, query: sa.Select[Any], **values: Any) -> Row | None:
+        rows = await self._all(query, **values)
         return rows[0] if rows else None
 
     async def job(self, job_id: str) -> Row | None:
         """The row of a job, deleted or not, or None when it is not projected (yet)."""
-        return await self._one(sa.select(tables.jobs).where(tables.jobs.c.job_id == job_id))
+        return await self._one(_JOB, job_id=job_id)
 
     async def jobs(
         self,
@@ -130,11 +139,16 @@ class ReadModel:
 
     async def outputs(self, job_id: str) -> Row | None:
         """The delivered files of a job."""
-        return await self._one(sa.select(tables.outputs).where(tables.outputs.c.job_id == job_id))
+        return await self._one(_OUTPUTS, job_id=job_id)
 
     async def asset(self, asset_id: str) -> Row | None:
         """The row of an asset, or None when it is not projected (yet)."""
-        return await self._one(sa.select(tables.assets).where(tables.assets.c.asset_id == asset_id))
+        return await self._one(_ASSET, asset_id=asset_id)
+
+    async def assets_named(self, asset_ids: Collection[str]) -> dict[str, Row]:
+        """The rows of those of the assets that are projected, by id."""
+        rows = await self._all(_ASSETS_NAMED, asset_ids=sorted(asset_ids)) if asset_ids else []
+        return {row["asset_id"]: row for row in rows}
 
     async def assets(
         self, *, owner: str | None, limit: int, before: int | None = None, kind: str | None = None
