@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import structlog
 from nats.aio.client import Client
@@ -50,6 +51,10 @@ class Followed:
     problem: str | None = None
 
 
+_parsed = lru_cache(maxsize=256)(parse_event)
+"""A process follows a stream more than once, and events never change."""
+
+
 def _read(message: Msg, stream: str) -> Followed:
     event: AnyEvent | Progress | None = None
     problem = None
@@ -57,7 +62,7 @@ def _read(message: Msg, stream: str) -> Followed:
         if stream == subjects.PROGRESS_STREAM:
             event = parse_progress(message.data)
         else:
-            event = parse_event(message.data)
+            event = _parsed(message.data)
     except ValidationError as broken:
         problem = str(broken)[:2000]
     about = message.metadata

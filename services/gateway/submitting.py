@@ -115,10 +115,11 @@ async def submit(
     earlier = await deps.keys.find(caller.owner, key) if key else None
     if earlier is not None:
         return await _again(deps, earlier, body_sha256)
-    _, planned = await tasks.side_by_side(
-        refuse_when_full(deps),
-        plan_request(deps, caller, request, wait_s=deps.settings.wait_for_asset_s),
-    )
+    full = asyncio.create_task(refuse_when_full(deps))
+    try:
+        planned = await plan_request(deps, caller, request, wait_s=deps.settings.wait_for_asset_s)
+    finally:
+        await full
     if isinstance(planned, Refusal):
         REFUSED.labels(request.mode, planned.errors[0].code).inc()
         offered = planned.fallback

@@ -29,6 +29,9 @@ EVENTS: tuple[str, ...] = tuple(f"job.{name}" for name in (*get_args(PublicState
 """What a webhook can ask for: the states a job reaches, and its removal."""
 BATCH = 200
 GATHER_S = 0.1
+NOTED_EVERY_S = 10.0
+"""How often the place in JOBS is written down while nobody has a webhook: a gateway that takes over
+reads what came since once more, and a webhook made meanwhile asks for none of it."""
 
 
 def delivery_id(webhook_id: str, sequence: int) -> str:
@@ -112,19 +115,25 @@ class Announcer:
             await into.put(message)
 
     async def _write(self, at: int, waiting: asyncio.Queue[Followed]) -> None:
+        clock = asyncio.get_running_loop().time
+        noted_s = clock()
         while True:
             batch = [await waiting.get()]
             await asyncio.sleep(GATHER_S)
             while len(batch) < BATCH and not waiting.empty():
                 batch.append(waiting.get_nowait())
-            made = await self._deliveries(batch)
+            webhooks = await self._store.all()
+            made = await self._deliveries(batch, [one for one in webhooks if one.enabled])
+            if not webhooks and clock() - noted_s < NOTED_EVERY_S:
+                continue
             await self._store.announce(made, at, batch[-1].sequence)
-            at = batch[-1].sequence
+            at, noted_s = batch[-1].sequence, clock()
             if made:
                 self.announced.set()
 
-    async def _deliveries(self, batch: Sequence[Followed]) -> list[Any]:
-        webhooks = await self._store.all(enabled=True)
+    async def _deliveries(
+        self, batch: Sequence[Followed], webhooks: Sequence[Webhook]
+    ) -> list[Any]:
         if not webhooks:
             return []
         made: list[Any] = []

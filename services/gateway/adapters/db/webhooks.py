@@ -93,13 +93,11 @@ class WebhookStore:
             await connection.execute(t.webhooks.insert().values(row))
         return True
 
-    async def all(self, owner: str | None = None, *, enabled: bool = False) -> list[Webhook]:
-        """Webhooks, oldest first: of an owner or of everyone, all or those enabled."""
+    async def all(self, owner: str | None = None) -> list[Webhook]:
+        """Webhooks, oldest first: of an owner or of everyone."""
         query = sa.select(t.webhooks).order_by(t.webhooks.c.created_at, t.webhooks.c.webhook_id)
         if owner is not None:
             query = query.where(t.webhooks.c.owner == owner)
-        if enabled:
-            query = query.where(t.webhooks.c.enabled)
         return [self._webhook(row) for row in await self._rows(query)]
 
     async def one(self, webhook_id: str) -> Webhook | None:
