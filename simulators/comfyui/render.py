@@ -1,6 +1,6 @@
 """Draws the simulator's marks on frames and writes media files with FFmpeg.
 
-Owns everything that is drawn by the simulator and the only place that starts FFmpeg.
+Owns everything that is drawn by the simulator and the only place that codes videos.
 Every picture it writes carries the word SIMULATED in a band along its lower edge; the
 upper three quarters of a frame are left as they are.
 """
@@ -11,10 +11,12 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
+import av
 import ffmpeg
 import imageio_ffmpeg
 import numpy as np
@@ -27,6 +29,7 @@ from simulators.comfyui.media import Sound
 
 MARK = "SIMULATED"
 RENDER_LIMIT_S = 600
+PRESET, CRF = "veryfast", 16
 
 
 def band_rows(height: int) -> int:
@@ -158,36 +161,55 @@ def write_video(
 
     ``tags`` become metadata of the file. Raises RuntimeError with FFmpeg's last words.
     """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        if sound is None or sound.duration_s <= 0:
+            _write_silent(marked(clip), fps, part, tags)
+        else:
+            _write_sounding(marked(clip), fps, sound, part, tags)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_silent(clip: Clip, fps: float, path: Path, tags: dict[str, str]) -> None:
+    """In this process: starting FFmpeg takes longer than coding a small clip."""
+    options = {"movflags": "use_metadata_tags", "fflags": "+bitexact"}
+    with av.open(str(path), "w", format="mp4", options=options) as out:
+        out.metadata.update(tags)
+        stream = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
+        stream.options = {"preset": PRESET, "crf": str(CRF), "threads": "1"}
+        for frame in clip.frames():
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+
+
+def _write_sounding(clip: Clip, fps: float, sound: Sound, path: Path, tags: dict[str, str]) -> None:
     length_s = clip.count / fps
     pictures = ffmpeg.input(
         "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{clip.width}x{clip.height}", r=fps
     )
-    streams = [pictures]
+    cut = {"ss": sound.start_s, "t": min(length_s, sound.duration_s)}
+    heard = ffmpeg.input(str(sound.path), protocol_whitelist="file", **cut).audio
     options: dict[str, object] = {
         "vcodec": "libx264",
-        "preset": "veryfast",
-        "crf": 16,
+        "acodec": "aac",
+        "preset": PRESET,
+        "crf": CRF,
         "pix_fmt": "yuv420p",
         "threads": 1,
         "movflags": "use_metadata_tags",
         "fflags": "+bitexact",
     }
-    if sound is not None and sound.duration_s > 0:
-        cut = {"ss": sound.start_s, "t": min(length_s, sound.duration_s)}
-        streams.append(ffmpeg.input(str(sound.path), protocol_whitelist="file", **cut).audio)
-        options["acodec"] = "aac"
-    part = path.with_name(f".{path.name}.part")
     with tempfile.TemporaryDirectory() as folder:
         for key, value in tags.items():
             # A whole graph can be longer than one argument may be, so it is read from a file.
             note = Path(folder) / key
             note.write_text(f"{key}={value}", "utf-8")
             options["/metadata"] = str(note)
-        try:
-            _feed(ffmpeg.output(*streams, str(part), format="mp4", **options), marked(clip))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        _feed(ffmpeg.output(pictures, heard, str(path), format="mp4", **options), clip)
 
 
 def write_lossless(clip: Clip, path: Path) -> None:
