@@ -166,8 +166,11 @@ class ComfyClient:
             raise ProtocolError(self._name, f"GET {path}: an entry of another shape")
         return history_entry(prompt_id, entry)
 
-    async def find(self, prompt_id: str) -> Place:
+    async def find(self, prompt_id: str, *, over: bool = False) -> Place:
         """Where the prompt is at this moment; `Absent` from one look proves nothing yet.
+
+        `over`: the engine said that it has ended. Then the history is asked first, because an
+        entry there needs no second opinion; without one nothing follows from that.
 
         /queue is asked before /history. The server moves a prompt from the one to the other
         in one step, so what is missing from the queue and had ended is in the history by
@@ -175,6 +178,8 @@ class ComfyClient:
         neither and a finished job would be declared lost. The queue is asked once more only
         when both were empty: the prompt may have been queued after the first look.
         """
+        if over and (entry := await self.history(prompt_id)) is not None:
+            return InHistory(entry)
         place = _in_queue(await self.queue(), prompt_id)
         if place is not None:
             return place

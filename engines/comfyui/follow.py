@@ -110,7 +110,7 @@ class Doubled:
 
 Update: TypeAlias = Queued | Started | Heard | Unreachable | Reachable | Unseen | Doubled
 
-_ENDINGS = (ExecutionSuccess, ExecutionError, ExecutionInterrupted, Connected)
+_ENDINGS = (ExecutionSuccess, ExecutionError, ExecutionInterrupted)
 _STIRS = (ExecutionStart, Status)
 
 
@@ -200,6 +200,7 @@ class _Watch:
         self._pace = pace
         self._seen: Place | None = None
         self._looked = 0.0
+        self._over = False
         self._pause_s = pace.first_s
         self._absent = 0
         self._absent_since = 0.0
@@ -219,9 +220,16 @@ class _Watch:
 
     def heed(self, event: SocketEvent | None) -> None:
         """Lets a message bring the next look forward."""
-        over = isinstance(event, _ENDINGS) or (isinstance(event, Executing) and event.node is None)
-        if over:
-            # the history may lag behind this message: look at once, and then often
+        if isinstance(event, Executing) and event.node is None:
+            # the last that is said of a prompt, when its history is written
+            self._over, self._pause_s = True, self._pace.first_s
+            self.next_look = 0.0
+        elif isinstance(event, _ENDINGS):
+            # the history lags behind this message: look soon, and then often
+            self._over, self._pause_s = True, self._pace.first_s
+            self.next_look = min(self.next_look, time.monotonic() + self._pace.least_s)
+        elif isinstance(event, Connected):
+            # anything may have been said meanwhile
             self._pause_s = self._pace.first_s
             self.next_look = min(self.next_look, self._looked + self._pace.least_s)
         elif isinstance(event, _STIRS) and not self.running:
@@ -230,7 +238,7 @@ class _Watch:
     async def look(self) -> list[Update | Outcome]:
         """Asks the engine once and says what changed."""
         try:
-            place = await self._client.find(self._prompt_id)
+            place = await self._client.find(self._prompt_id, over=self._over)
         except EngineError as error:
             return [self._unreachable(error)]
         now = time.monotonic()

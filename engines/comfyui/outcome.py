@@ -7,7 +7,7 @@ is for the client to find out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from .errors import EXCERPT_CHARS, excerpt
@@ -19,10 +19,22 @@ _OOM_TEXTS = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What the history says of a prompt beside its ending: times in ms since the epoch by the
+    server's clock, and the nodes that it took from its cache."""
+
+    prompt_id: str
+    started_ms: int | None
+    ended_ms: int | None
+    cached_nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """The prompt ran to its end. The same graph again repeats the old run's file names."""
 
     outputs: tuple[OutputFile, ...]
+    record: Record | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Failed:
     oom: bool
     traceback: tuple[str, ...] = ()
     outputs: tuple[OutputFile, ...] = ()
+    record: Record | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Interrupted:
 
     node: str | None
     outputs: tuple[OutputFile, ...] = ()
+    record: Record | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +93,11 @@ Outcome: TypeAlias = Succeeded | Failed | Interrupted | Lost | Overdue | Stalled
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One ended prompt: its outcome, the server's times in ms since the epoch, cached nodes."""
+    """One ended prompt."""
 
-    prompt_id: str
     outcome: Ended
     outputs: tuple[OutputFile, ...]
-    started_ms: int | None
-    ended_ms: int | None
-    cached_nodes: tuple[str, ...]
+    record: Record
 
 
 def history_entry(prompt_id: str, entry: Mapping[str, Any]) -> HistoryEntry:
@@ -104,14 +115,14 @@ def history_entry(prompt_id: str, entry: Mapping[str, Any]) -> HistoryEntry:
     endings = [message for message in messages if message[0] in _READERS]
     name, last = endings[-1] if endings else _unspoken(status.get("status_str"))
     nodes = cached.get("nodes")
-    return HistoryEntry(
+    record = Record(
         prompt_id=prompt_id,
-        outcome=_READERS[name](last, outputs),
-        outputs=outputs,
         started_ms=_whole(started.get("timestamp")),
         ended_ms=_whole(last.get("timestamp")),
         cached_nodes=tuple(str(n) for n in nodes) if isinstance(nodes, list) else (),
     )
+    outcome = replace(_READERS[name](last, outputs), record=record)
+    return HistoryEntry(outcome=outcome, outputs=outputs, record=record)
 
 
 def is_out_of_memory(exception_type: str, message: str) -> bool:

@@ -265,6 +265,32 @@ async def test_a_message_wakes_the_poll_at_once(engine: FakeEngine, client: Comf
     assert seen == [Started(), Heard(ExecutionSuccess(prompt_id=PROMPT_ID)), DONE]
 
 
+async def test_the_end_of_a_prompt_is_one_question_once_its_last_message_came(
+    engine: FakeEngine, client: ComfyClient
+) -> None:
+    engine.running = [PROMPT_ID]
+    go = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def talk(ws: WebSocket) -> None:
+        await ws.receive_text()
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go.wait(), loop))
+        await ws.send_text(frame("execution_success", prompt_id=PROMPT_ID))
+        engine.running = []
+        engine.entries[PROMPT_ID] = success("a.mp4")
+        await ws.send_text(frame("executing", prompt_id=PROMPT_ID, node=None))
+        await ws.receive()
+
+    engine.talk = talk
+    patient = Pace(first_s=30.0, most_s=30.0, least_s=30.0)
+    async with ComfySocket(client.address, "c") as socket:
+        with socket.listen(PROMPT_ID) as hint:
+            async with aclosing(follow(client, PROMPT_ID, hint=hint, pace=patient)) as updates:
+                async for _ in updates:
+                    go.set()
+    assert engine.paths("GET") == ["/queue", f"/history/{PROMPT_ID}"]
+
+
 async def test_success_on_the_socket_does_not_end_a_prompt_without_history(
     engine: FakeEngine, client: ComfyClient
 ) -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from engines.comfyui import Failed, Interrupted, OutputFile, Succeeded, files_in, history_entry
+from engines.comfyui import (
+    Failed,
+    Interrupted,
+    OutputFile,
+    Record,
+    Succeeded,
+    files_in,
+    history_entry,
+)
 from tests.engines.fake_engine import PROMPT_ID, entry, success
 
 
@@ -28,7 +36,7 @@ def error_entry(kind: str, message: str) -> dict[str, Any]:
 def test_a_success_lists_its_files_and_times() -> None:
     read = history_entry(PROMPT_ID, success("a_00001_.mp4"))
     assert read.outcome == Succeeded((OutputFile("9", "images", "a_00001_.mp4", ""),))
-    assert (read.started_ms, read.ended_ms, read.cached_nodes) == (10, 20, ("1",))
+    assert read.outcome.record == Record(PROMPT_ID, 10, 20, ("1",))
 
 
 def test_interrupted_is_not_failed() -> None:

@@ -15,10 +15,10 @@ from contracts.plan import ExpectedOutput, StepOutput, StepUpload
 from engines.comfyui import (
     EngineUnreachable,
     Failed,
-    HistoryEntry,
     Outcome,
     OutputFile,
     OutputMissing,
+    Record,
     UploadedFile,
     UploadRefused,
 )
@@ -135,16 +135,16 @@ async def _stream_into(
 
 
 async def store_log(
-    media: MediaStore, folder: str, outcome: Outcome, entry: HistoryEntry | None
+    media: MediaStore, folder: str, outcome: Outcome, record: Record | None
 ) -> StoredFile:
     """What the engine said of the prompt, as `engine_log.json` in the attempt's folder."""
     told: dict[str, object] = {"outcome": type(outcome).__name__.lower()}
-    if entry is not None:
+    if record is not None:
         told |= {
-            "prompt_id": entry.prompt_id,
-            "started_ms": entry.started_ms,
-            "ended_ms": entry.ended_ms,
-            "cached_nodes": list(entry.cached_nodes),
+            "prompt_id": record.prompt_id,
+            "started_ms": record.started_ms,
+            "ended_ms": record.ended_ms,
+            "cached_nodes": list(record.cached_nodes),
         }
     if isinstance(outcome, Failed):
         told |= {

@@ -14,10 +14,10 @@ from contracts.plan import StepResult
 from engines.comfyui import (
     EngineError,
     Failed,
-    HistoryEntry,
     Interrupted,
     Lost,
     Overdue,
+    Record,
     Stalled,
     Succeeded,
 )
@@ -75,17 +75,16 @@ async def _succeeded(
     ending: Succeeded, work: Work, deps: Deps[ComfyLink], seen_running_s: float
 ) -> None:
     await deps.bus.progress(work.progress("collecting", 1.0))
-    entry = await deps.link.client.history(work.prompt_id)
     try:
         outputs, graph, engine_log = await tasks.side_by_side(
             fetch_outputs(deps.link, deps.media, work.step.outputs, ending.outputs, work.folder),
             store_graph(deps.media, work),
-            store_log(deps.media, work.folder, ending, entry),
+            store_log(deps.media, work.folder, ending, ending.record),
         )
     except ResultAbsent as absent:
         await deps.ledger.failed(work.event, ErrorCode.RESULT_MISSING, str(absent))
         return
-    ran_s = _ran_s(entry, seen_running_s)
+    ran_s = _ran_s(ending.record, seen_running_s)
     waited_s = max(0.0, (now() - work.event.occurred_at).total_seconds() - ran_s)
     family = metrics.family_of(work.event.lane)
     metrics.GENERATION_SECONDS.labels(family).observe(ran_s)
@@ -106,11 +105,11 @@ async def _succeeded(
     await deps.ledger.go_on(work.event, work.plan)
 
 
-def _ran_s(entry: HistoryEntry | None, seen_running_s: float) -> float:
+def _ran_s(record: Record | None, seen_running_s: float) -> float:
     """The engine's own measure where it gives one: both times are by its clock."""
-    if entry is None or entry.started_ms is None or entry.ended_ms is None:
+    if record is None or record.started_ms is None or record.ended_ms is None:
         return seen_running_s
-    return max(0.0, (entry.ended_ms - entry.started_ms) / 1000)
+    return max(0.0, (record.ended_ms - record.started_ms) / 1000)
 
 
 def failure_detail(failed: Failed) -> str:
@@ -120,8 +119,7 @@ def failure_detail(failed: Failed) -> str:
 
 
 async def _failed(ending: Failed, work: Work, deps: Deps[ComfyLink]) -> None:
-    entry = await deps.link.client.history(work.prompt_id)
-    await store_log(deps.media, work.folder, ending, entry)
+    await store_log(deps.media, work.folder, ending, ending.record)
     before = f"{work.folder.rpartition('-')[0]}-{work.event.attempt - 1}"
     verdict = attempts.after_failure(
         failure_detail(ending),
