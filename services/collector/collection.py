@@ -6,6 +6,7 @@ the files only then, and the manifest last. Must not publish anything, nor decid
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from contracts.events import ExecutionFinished
 from contracts.plan import NormalizedJobRecord
 from runtime.media_store import MediaStore
+from runtime.tasks import end
 from runtime.telemetry import span
 from services.collector.adapters.inspection import check_pictures, left_in
 from services.collector.adapters.signing import Signer
@@ -49,11 +51,21 @@ async def collect(
     are absent or not as ordered, OSError when storage is away, SigningFailed.
     """
     work = Work(await read_job(event, media), media, folder, making.deadline_s, making.tell)
-    made, signed = await _make(work), None
-    if making.signer is not None:
-        with span("collector.sign"):
-            signed = await sign(work, made, making.signer, making.made_by, making.tell_prompt)
-    return await _stored(work, made, signed, making)
+    made = await _make(work)
+    signing = asyncio.create_task(_signed(work, made, making))
+    try:
+        # The checks are awaited first: a fault of the results is told whether signing works or not.
+        await _checked(work, made)
+        return await _stored(work, made, await signing, making)
+    finally:
+        await end([signing])
+
+
+async def _signed(work: Work, made: Made, making: Making) -> Signed | None:
+    if making.signer is None:
+        return None
+    with span("collector.sign"):
+        return await sign(work, made, making.signer, making.made_by, making.tell_prompt)
 
 
 async def _stored(work: Work, made: Made, signed: Signed | None, making: Making) -> Collected:
@@ -73,12 +85,16 @@ async def _make(work: Work) -> Made:
     else:
         film = await make_film(work, plan.render, soundtrack, shown)
     container = plan.render.config.container if plan.render else "mp4"
-    for rendered in (film.video, film.pose_preview):
-        if rendered is not None:
-            await _refuse_leaks(rendered, work.job.record)
-    with span("collector.pictures"):
-        await check_pictures(pictures, plan.delivery.frame)
     return Made(film.video, container, film.pose_preview, pictures, film.kept)
+
+
+async def _checked(work: Work, made: Made) -> None:
+    """Raises ResultFault for a text of the job in a video and a picture that is not as planned."""
+    with span("collector.check"):
+        for rendered in (made.video, made.pose_preview):
+            if rendered is not None:
+                await _refuse_leaks(rendered, work.job.record)
+        await check_pictures(made.pictures, work.job.plan.delivery.frame)
 
 
 async def _refuse_leaks(rendered: Rendered, record: NormalizedJobRecord) -> None:

@@ -29,11 +29,13 @@ from services.collector.adapters.signing import (
 from services.collector.adapters.unchanged import change_of
 from services.collector.collection import Making, collect
 from services.collector.credentials import ASSEMBLED, ASSERTION, DRAWN, GENERATED
+from services.collector.faults import ResultFault
 from services.collector.handlers import Deps, on_execution_finished
 from services.collector.manifest import JobManifest
 from services.collector.settings import Settings
 from services.collector.storing import Collected, stored_files
 from services.collector.verification import delivery_faults
+from tests.collector import scene
 from tests.collector.chain import event_of, leave_chain, of_frames, of_stills
 from tests.collector.scene import SECRET_PROMPT, SIZE, Clip, Left, Order, Stage, leave
 from tests.support.bus import BusFactory
@@ -301,6 +303,24 @@ async def test_an_ended_certificate_is_told_and_the_job_waits_instead_of_going_o
     outcome = await on_execution_finished(event, deps)
     assert isinstance(outcome, Retry)
     assert (await deps.bus.job(JOB)).state.state == "collecting_outputs"
+    assert [key async for key in media_store.keys(f"jobs/{JOB}/outputs")] == []
+
+
+@pytest.mark.parametrize("signs", [True, False])
+async def test_a_video_that_holds_the_prompt_is_refused_whether_signing_works_or_not(
+    media_store: LocalMediaStore,
+    tmp_path: Path,
+    certificate: CertificateFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    signs: bool,
+) -> None:
+    monkeypatch.setattr(scene, "SECRET_PROMPT", "isomiso2avc1mp41")  # The brands in every mp4.
+    left = await leave(media_store, tmp_path, ONE_CLIP, [Clip(range(33))])
+    signer = signer_of(certificate)
+    if not signs:
+        signer = Signer(certificate.chain_file, tmp_path / "no-key.pem")
+    with pytest.raises(ResultFault, match="still holds"):
+        await run(media_store, left, signer)
     assert [key async for key in media_store.keys(f"jobs/{JOB}/outputs")] == []
 
 
