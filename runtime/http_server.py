@@ -17,6 +17,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request: its line and headers. The parser itself would gather them without end."""
 GRACEFUL_S = 3
+KEEP_ALIVE_S = 75
+"""Longer than proxies keep a connection that is idle (60 s, nginx and its ingress): who closes
+first must be the one who sends, or a request meets a connection that is being closed."""
 TICK_S = 1.0
 """How often the Date header is made anew; Uvicorn itself wakes ten times a second."""
 
@@ -90,6 +93,7 @@ async def serve_http(app: Any, sock: socket.socket, stopping: asyncio.Event) -> 
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=GRACEFUL_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             http=_Protocol,
         ),
         stopping,
