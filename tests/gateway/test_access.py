@@ -305,6 +305,8 @@ async def test_submits_beyond_the_rate_are_refused_with_when_to_come_back(
         assert [a.status_code for a in answers] == [422, 422, 429]
         assert answers[2].json()["code"] == "rate_limited"
         assert 0 < int(answers[2].headers["retry-after"]) <= 61
+        retry = f"/api/jobs/{new_id()}/retry"
+        assert [await status(world, "POST", retry, who) for who in (ann, ben)] == [429, 404]
         assert await status(world, "POST", "/api/jobs/animate", ben, json=body) == 422
 
         png = photo(tmp_path / "photo.png").read_bytes() + bytes(600_000)

@@ -18,6 +18,7 @@ from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway import outlook
 from tests.gateway.harness import World, board_with_engine, running, simulated_engine, whole_job
+from tests.gateway.test_jobs import fail
 from tests.gateway.test_submitting import animate_body
 from tests.support import examples
 from tests.support.bus import BusFactory
@@ -106,6 +107,27 @@ async def test_a_saturated_and_a_stalled_queue_are_warnings(
         return await state() == "paused"
 
     await eventually(paused)
+
+
+async def test_retry_of_an_owner_at_the_limit_is_refused_until_a_job_has_ended(
+    bus_factory: BusFactory,
+    media_store: LocalMediaStore,
+    tmp_path: Path,
+    nats_server: NatsProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANIMATRIX_GATEWAY_MAX_ACTIVE_JOBS", "1")
+    async with running(bus_factory, media_store, tmp_path / "s", nats_server.url) as world:
+        failed = new_id()
+        await world.say(*whole_job(failed)[:6])
+        await fail(world, failed)
+        await board_with_engine(world)
+        sent = await world.http.post("/api/jobs/animate", json=await animate_body(world))
+        assert sent.status_code == 202, sent.text
+        refused = await world.http.post(f"/api/jobs/{failed}/retry")
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_jobs")
+        await world.http.post(f"/api/jobs/{sent.json()['job_id']}/cancel")
+        assert (await world.http.post(f"/api/jobs/{failed}/retry")).status_code == 202
 
 
 async def test_an_owner_at_the_limit_is_refused_until_a_job_has_ended(

@@ -1171,6 +1171,8 @@ export interface paths {
         /**
          * Retry
          * @description Run a failed job of one's own again, from the step that failed.
+         *
+         *     It counts like a submit: towards the rate, and towards the jobs that may go on at once.
          */
         post: operations["retry_api_jobs__job_id__retry_post"];
         delete?: never;
@@ -10408,8 +10410,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /**
+             * @description `rate_limited`: You are asking too often.
+             *
+             *     `too_many_jobs`: You have as many jobs going on as you may.
+             */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal`: Something went wrong here. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: Part of the system is not reachable at the moment. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

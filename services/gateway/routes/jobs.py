@@ -282,12 +282,23 @@ async def cancel(deps: Needs, caller: Who, job_id: str, response: Response) -> J
 
 
 @router.post(
-    "/{job_id}/retry", status_code=202, responses=responses(_C.NOT_FOUND, _C.JOB_NOT_RETRYABLE)
+    "/{job_id}/retry",
+    status_code=202,
+    responses=responses(
+        _C.NOT_FOUND, _C.JOB_NOT_RETRYABLE, _C.RATE_LIMITED, _C.TOO_MANY_JOBS, _C.UNAVAILABLE
+    ),
 )
 async def retry(deps: Needs, caller: Who, job_id: str) -> JobAccepted:
-    """Run a failed job of one's own again, from the step that failed."""
+    """Run a failed job of one's own again, from the step that failed.
+
+    It counts like a submit: towards the rate, and towards the jobs that may go on at once.
+    """
+    await deps.limits.submit(caller)
+    owner = (await find_job(deps, caller, job_id))["owner"]
     with job_context(job_id=job_id):
-        return JobAccepted(job_id=job_id, status=await retry_job(deps, caller, job_id))
+        async with deps.limiter.room(owner, job_id):
+            status = await retry_job(deps, caller, job_id)
+        return JobAccepted(job_id=job_id, status=status)
 
 
 @router.delete("/{job_id}", status_code=204, responses=responses(_C.NOT_FOUND, _C.JOB_NOT_FINISHED))
