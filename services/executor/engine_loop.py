@@ -34,8 +34,9 @@ COLLECTING_BESIDE = 2
 """Steps whose prompt is over may stream outputs beside the running and the staged one."""
 LOOK_FOR_BEGUN_EVERY_S = 2.0
 """While steps of a lane are out of the queue, how often one of ours is looked for among them."""
-EMPTY_BELIEVED_POLLS = 0.75
-"""For how much of the pause between two idle looks a lane that was empty is not asked again."""
+EMPTY_BELIEVED_S = 5.0
+"""A lane in which nothing waited and nothing was in hand is not asked again for so long, because
+every step that becomes ready is heard; but for one of the moment before listening began."""
 WARM_BELIEVED_S = 30.0
 """What an engine has loaded counts as long as its executor has seen it within this time."""
 
@@ -64,7 +65,7 @@ class EngineLoop:
         self._in_hand: dict[asyncio.Task[None], str] = {}
         self._waiting = WaitingSince()
         self._turn = Turn()
-        self._lags = LaneLags(deps.bus, deps.settings.idle_poll_s * EMPTY_BELIEVED_POLLS)
+        self._lags = LaneLags(deps.bus, EMPTY_BELIEVED_S)
         self._looked_for_begun_s = float("-inf")
         self._stir = asyncio.Event()
 

@@ -1,7 +1,7 @@
 """What waits in the lanes of an engine, asked of the bus no more often than is needed.
 
-A lane that was empty is asked again when a step was heard to become ready there, or after a while:
-what comes again there was given back by somebody, and nobody is told. Must not fetch anything.
+A lane with nothing waiting and nothing in anybody's hand is asked again when a step was heard to
+become ready there, or after a while. Must not fetch anything.
 """
 
 from __future__ import annotations
