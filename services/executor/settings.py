@@ -98,7 +98,7 @@ class Settings(ServiceSettings):
     max_attempts: int = Field(default=3, ge=1, le=20)
     probe_interval_s: float = Field(default=5.0, gt=0)
     catalogue_interval_s: float = Field(default=60.0, gt=0)
-    webui_catalogue_interval_s: float = Field(default=10.0, gt=0)
+    webui_catalogue_interval_s: float = Field(default=30.0, gt=0)
     comfyui_stall_s: float = Field(default=900.0, gt=0)
     webui_poll_s: float = Field(default=1.0, gt=0)
     deforum_stall_s: float = Field(default=600.0, gt=0)

@@ -30,7 +30,7 @@ from services.executor.settings import Settings
 log = structlog.get_logger()
 
 AWAY = Backoff(0.25, 15.0)
-REFRESH_LOOK_S = 1.0
+REFRESH_LOOK_S = 2.0
 """How often a probe that pauses looks whether an operator wants it to look at once."""
 STUCK = "It answers, but a prompt in it never moves and cannot be stopped: restart the engine."
 UNWANTED_PATIENCE_S = 1.0
