@@ -7,6 +7,7 @@ decode in this process (runtime.sandbox does) nor trust a file name.
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import os
 import signal
@@ -167,7 +168,7 @@ async def probe_media(
     else:
         task = "streams"
         parameters = {
-            **_stream_parameters(limits),
+            **stream_parameters(limits),
             "demuxer": found.demuxer,
             "container": found.extension,
             "thumbnail_px": thumbnail_px,
@@ -179,7 +180,7 @@ async def probe_media(
         writes=[thumbnail] if thumbnail else (),
         parameters=parameters,
     )
-    return _probed(found, _facts(end, limits))
+    return _probed(found, told_facts(end, limits))
 
 
 async def make_picture(
@@ -204,7 +205,7 @@ async def make_picture(
     end = await SANDBOX.run(
         "picture", [path], limits.child(), writes=[target], parameters=parameters
     )
-    _facts(end, limits)
+    told_facts(end, limits)
 
 
 async def inspect_delivery(
@@ -223,7 +224,7 @@ async def inspect_delivery(
     Raises ProbeRefused when that is impossible.
     """
     parameters = {
-        **_stream_parameters(limits),
+        **stream_parameters(limits),
         "demuxer": _DEMUXERS[container],
         "fps": fps,
         "packets_only": packets_only,
@@ -233,7 +234,12 @@ async def inspect_delivery(
     end = await SANDBOX.run(
         "delivery", [path], limits.child(), writes=writes, parameters=parameters
     )
-    facts = _facts(end, limits)
+    return delivery_facts(told_facts(end, limits))
+
+
+def delivery_facts(told: dict[str, Any]) -> DeliveryFacts:
+    """The facts of a delivered video as a child told them."""
+    facts = dict(told)
     audio = facts.pop("audio")
     return DeliveryFacts(
         **{
@@ -250,7 +256,8 @@ def _picture_parameters(limits: ProbeLimits) -> dict[str, Any]:
     return {"max_pixels": limits.max_image_pixels}
 
 
-def _stream_parameters(limits: ProbeLimits) -> dict[str, Any]:
+def stream_parameters(limits: ProbeLimits) -> dict[str, Any]:
+    """How large and long a video may be, as a child is told."""
     return {"max_side_px": limits.max_video_side_px, "max_duration_s": limits.max_duration_s}
 
 
@@ -291,12 +298,16 @@ def _ends_as_zip(tail: bytes) -> bool:
     return at + _ZIP_END_BYTES + comment_bytes == len(tail)
 
 
-def _facts(end: ChildEnd, limits: ProbeLimits) -> dict[str, Any]:
+def told_facts(end: ChildEnd, limits: ProbeLimits) -> dict[str, Any]:
+    """What a child told. Raises ProbeRefused, OSError when there was no room for what it wrote,
+    SandboxBroken when nothing was learnt."""
     reply = end.reply
     if reply is not None and "facts" in reply:
         return dict(reply["facts"])
     if reply is not None and "refused" in reply:
         raise ProbeRefused(ErrorCode(reply["refused"]), str(reply["detail"]))
+    if reply is not None and "no_room" in reply:
+        raise OSError(errno.ENOSPC, str(reply["no_room"]))
     if reply is not None:
         raise SandboxBroken(str(reply.get("defect", reply)))
     if end.out_of_time or end.signal == signal.SIGXCPU:

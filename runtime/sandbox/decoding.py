@@ -6,6 +6,7 @@ given can be read: the `fd` protocol is the single one allowed. Must not judge w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -106,7 +107,7 @@ def decode_all(
     Raises Refused for what exceeds the bounds or uses a codec that is not taken,
     av.error.FFmpegError when the file does not open.
     """
-    with _opened(source, demuxer) as container:
+    with opened(source, demuxer) as container:
         video, audio = _chosen(container, _video_decoders(demuxer))
         if video is not None:
             _check_side(video.codec_context.width, video.codec_context.height, bounds)
@@ -133,7 +134,9 @@ def _video_decoders(demuxer: str) -> str:
     return _OWN_DECODERS.get(demuxer, VIDEO_DECODERS)
 
 
-def _opened(source: int, demuxer: str) -> InputContainer:
+def opened(source: int, demuxer: str) -> InputContainer:
+    """The container in a descriptor, from its start, whatever was read of it before."""
+    os.lseek(source, 0, os.SEEK_SET)
     options = {
         "fd": str(source),
         "protocol_whitelist": "fd",
@@ -147,8 +150,7 @@ def _opened(source: int, demuxer: str) -> InputContainer:
 def _chosen(
     container: InputContainer, video_decoders: str
 ) -> tuple[VideoStream | None, AudioStream | None]:
-    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    video = pictures[0] if pictures else None
+    video = pictures_of(container)
     audio = container.streams.audio[0] if container.streams.audio else None
     for stream in (video, audio):
         if stream is None:
@@ -162,6 +164,12 @@ def _chosen(
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = 2
     return video, audio
+
+
+def pictures_of(container: InputContainer) -> VideoStream | None:
+    """The first stream of moving pictures."""
+    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return pictures[0] if pictures else None
 
 
 def _declared_s(stream: VideoStream | AudioStream | None) -> float | None:

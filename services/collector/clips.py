@@ -1,12 +1,14 @@
 """Makes the joined video of a job's ComfyUI steps, and its pose preview.
 
-Owns the order of the work: prove, measure, compare the seams, join. Must not store anything.
+Owns the order of the work: prove, measure, join, compare the seams; and which way a video takes:
+copied in one child where that gives it, else measured and rendered by FFmpeg. Must not store
+anything.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,8 @@ from runtime.telemetry import span
 from services.collector.adapters.intake import copy_proved
 from services.collector.adapters.proving import prove_others
 from services.collector.adapters.seam_check import check_seams
-from services.collector.joining import Source
+from services.collector.copying import Segment, copied
+from services.collector.joining import Source, joined_frame
 from services.collector.ordering import (
     SegmentOrder,
     delivered_segments,
@@ -27,8 +30,6 @@ from services.collector.ordering import (
 from services.collector.rendering import Bench, Rendered, render
 from services.collector.segments import decoded, surveyed
 from services.collector.work import Work
-
-Judge = Callable[[Path, SegmentOrder, Frame | None], Awaitable[Source]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,49 +53,63 @@ async def make_clip(
     overlap_of = overlap_segments(plan, report)
     frame = plan.delivery.frame
     with span("collector.intake"):
-        copied = {order.output.file.key for order in (*made_of, *posed_of, *overlap_of)}
-        made_from, posed_from, overlaps, _ = await side_by_side(
-            _sources(work, made_of, frame, "clip", surveyed),
-            _sources(work, posed_of, None, "pose_preview", surveyed),
-            _sources(work, overlap_of, frame, "overlap", decoded),
-            prove_others(plan, report, copied, work.media),
+        used = {order.output.file.key for order in (*made_of, *posed_of, *overlap_of)}
+        made, posed, overlaps, _ = await side_by_side(
+            _brought(work, made_of, "clip"),
+            _brought(work, posed_of, "pose_preview"),
+            _overlaps(work, overlap_of, frame),
+            prove_others(plan, report, used, work.media),
         )
-    with span("collector.seams", seams=len(overlaps)):
-        await check_seams(made_from, overlaps, work.folder, work.deadline_s)
-    posing = asyncio.create_task(_pose_preview(work, posed_from))
+    posing = asyncio.create_task(_pose_preview(work, posed))
     try:
         bench = Bench(work.folder / "clip", work.deadline_s, shown)
-        video = await render(made_from, soundtrack, frame, "video", bench)
+        video = await _video(work, made, overlaps, soundtrack, bench)
         return Clip(video, await posing)
     finally:
         await end([posing])
 
 
-async def _pose_preview(work: Work, sources: Sequence[Source]) -> Rendered | None:
-    if not sources:
+async def _video(
+    work: Work,
+    segments: Sequence[Segment],
+    overlaps: Sequence[Source],
+    soundtrack: Path | None,
+    bench: Bench,
+) -> Rendered:
+    frame = work.job.plan.delivery.frame
+    copy = None if soundtrack else await copied(segments, frame, "video", bench)
+    sources = copy.sources if copy else await _surveyed(segments, frame)
+    with span("collector.seams", seams=len(overlaps)):
+        await check_seams(sources, overlaps, work.folder, work.deadline_s)
+    return copy.video if copy else await render(sources, soundtrack, frame, "video", bench)
+
+
+async def _pose_preview(work: Work, segments: Sequence[Segment]) -> Rendered | None:
+    if not segments:
         return None
     bench = Bench(work.folder / "pose_preview", work.deadline_s)
-    return await render(sources, None, _pose_frame(sources), "pose_preview", bench)
+    copy = await copied(segments, None, "pose_preview", bench)
+    if copy:
+        return copy.video
+    sources = await _surveyed(segments, None)
+    return await render(sources, None, joined_frame(sources), "pose_preview", bench)
 
 
-async def _sources(
-    work: Work, orders: Sequence[SegmentOrder], frame: Frame | None, name: str, judge: Judge
-) -> list[Source]:
+async def _brought(work: Work, orders: Sequence[SegmentOrder], name: str) -> list[Segment]:
     folder = work.folder / name
     await asyncio.to_thread(folder.mkdir)
-    sources = []
+    segments = []
     for order in orders:
         path = folder / f"segment-{order.step:04d}.mp4"
         await copy_proved(work.media, order.output.file, path, order.step)
-        sources.append(await judge(path, order, frame))
-    return sources
+        segments.append(Segment(path, order))
+    return segments
 
 
-def _pose_frame(sources: Sequence[Source]) -> Frame:
-    first = sources[0].facts
-    return Frame(
-        width_px=first.width_px,
-        height_px=first.height_px,
-        fps=max(1, round(first.mean_rate or 1)),
-        frames=sum(source.order.take_frames for source in sources),
-    )
+async def _overlaps(work: Work, orders: Sequence[SegmentOrder], frame: Frame) -> list[Source]:
+    brought = await _brought(work, orders, "overlap")
+    return [await decoded(segment.path, segment.order, frame) for segment in brought]
+
+
+async def _surveyed(segments: Sequence[Segment], frame: Frame | None) -> list[Source]:
+    return [await surveyed(segment.path, segment.order, frame) for segment in segments]

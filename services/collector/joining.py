@@ -1,6 +1,7 @@
 """How segments become one video stream, as decisions and FFmpeg arguments.
 
-Pure. A join is always a stream copy: segments that can be copied as they are stay untouched,
+Pure. What FFmpeg's program does; segments that need neither sound nor coding are copied without it
+(copying). A join is always a stream copy: segments that can be copied as they are stay untouched,
 else every segment is coded anew with the same settings first, so that one set of H.264
 parameters describes the whole stream (players read only the first). Must not run FFmpeg.
 """
@@ -36,6 +37,17 @@ class Source:
     order: SegmentOrder
     facts: DeliveryFacts
     parameter_sets: bytes | None
+
+
+def joined_frame(sources: Sequence[Source]) -> Frame:
+    """What the segments make together when nothing else is ordered: size and rate of the first."""
+    first = sources[0].facts
+    return Frame(
+        width_px=first.width_px,
+        height_px=first.height_px,
+        fps=max(1, round(first.mean_rate or 1)),
+        frames=sum(source.order.take_frames for source in sources),
+    )
 
 
 def reason_to_encode(sources: Sequence[Source]) -> str | None:

@@ -56,16 +56,17 @@ async def survey_segment(path: Path, order: SegmentOrder) -> Source:
         facts = await inspect_delivery(path, packets_only=True)
     except ProbeRefused as refused:
         raise invalid(f"{order.output.file.key} is no video: {refused}", order.step) from refused
-    return Source(path, order, facts, await asyncio.to_thread(_parameter_sets, path))
+    return Source(path, order, facts, await asyncio.to_thread(parameter_sets_of, path))
 
 
 async def measure_segment(path: Path, order: SegmentOrder) -> Source:
     """A step's video, decoded. Raises ResultFault for one that cannot be decoded."""
     facts = await measure(path, f"{order.output.file.key}", order.step)
-    return Source(path, order, facts, await asyncio.to_thread(_parameter_sets, path))
+    return Source(path, order, facts, await asyncio.to_thread(parameter_sets_of, path))
 
 
-def _parameter_sets(path: Path) -> bytes | None:
+def parameter_sets_of(path: Path) -> bytes | None:
+    """The H.264 configuration in an mp4's index, None where there is none."""
     return parameter_sets(_index(path))
 
 
