@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from runtime.probe import (
+    DECODING_THREADS,
     DEFAULT_LIMITS,
     DeliveryFacts,
     ProbeLimits,
@@ -42,19 +43,22 @@ async def copy_pictures(
     fps: int | None,
     ticks_per_frame: int,
     shown: ShownPictures | None = None,
+    threads: int = DECODING_THREADS,
     limits: ProbeLimits = DEFAULT_LIMITS,
 ) -> Copied:
     """Write the pictures of mp4 files, one after the other from time zero, to the mp4 `target`.
 
     Nothing but the pictures is copied: no sound, no tag, no SEI. The clock of the copy has
     `ticks_per_frame` at `fps`, or at the rate of the first source. The pictures of `shown` are
-    taken of the copy. Raises as runtime.probe.inspect_delivery, and OSError when there is no room.
+    taken of the copy. It is decoded by `threads`: one costs a fifth less, two are sooner done.
+    Raises as runtime.probe.inspect_delivery, and OSError when there is no room.
     """
     parameters = {
         **stream_parameters(limits),
         "codec": "h264",
         "fps": fps,
         "ticks_per_frame": ticks_per_frame,
+        "threads": threads,
         "pictures": asdict(shown.wanted) if shown else None,
     }
     pictures = (shown.first_frame, shown.poster, shown.preview) if shown else ()

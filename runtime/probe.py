@@ -39,6 +39,7 @@ __all__ = [
 
 DeliveredContainer = Literal["mp4", "webm", "gif"]
 THUMBNAIL_PX = 512
+DECODING_THREADS = 2
 _DEMUXERS: dict[DeliveredContainer, str] = {"mp4": "mov", "webm": "matroska", "gif": "gif"}
 _TAIL_BYTES = 66_000
 _ZIP_END = b"PK\x05\x06"
@@ -228,6 +229,7 @@ async def inspect_delivery(
         "demuxer": _DEMUXERS[container],
         "fps": fps,
         "packets_only": packets_only,
+        "threads": DECODING_THREADS,
         "pictures": asdict(shown.wanted) if shown else None,
     }
     writes = (shown.first_frame, shown.poster, shown.preview) if shown else ()

@@ -31,8 +31,8 @@ def examine(sources: list[int], writes: list[int], parameters: dict[str, Any]) -
 
     `{"segments": […], "copy": …}`, each as delivered.examine tells it; the copy is None when a
     source has another codec than the one asked for. Parameters: codec, fps (None: that of the first
-    source), ticks_per_frame (of the copy's clock), max_side_px, max_duration_s, pictures (as
-    delivered.examine). Writes: the copy, then the pictures.
+    source), ticks_per_frame (of the copy's clock), max_side_px, max_duration_s, threads, pictures
+    (as delivered.examine). Writes: the copy, then the pictures.
     """
     asked = {**parameters, "demuxer": _DEMUXER}
     survey = {**asked, "packets_only": True, "pictures": None, "fps": None}

@@ -21,9 +21,9 @@ def examine(source: int, writes: list[int], parameters: dict[str, Any]) -> dict[
     """What the file is; keys as in runtime.probe.DeliveryFacts, fractions as [num, den].
 
     Parameters: demuxer, fps (the rate at which frames should come, or None), max_side_px,
-    max_duration_s, packets_only (count packets and decode nothing), pictures (what is shown,
-    as in runtime.probe, with three outputs; or None). Raises Refused when the file is truncated
-    or has no picture.
+    max_duration_s, packets_only (count packets and decode nothing), threads (that decode),
+    pictures (what is shown, as in runtime.probe, with three outputs; or None). Raises Refused when
+    the file is truncated or has no picture.
     """
     demuxer, fps = parameters["demuxer"], parameters["fps"]
     refuse_truncated(source, demuxer)
@@ -34,6 +34,7 @@ def examine(source: int, writes: list[int], parameters: dict[str, Any]) -> dict[
         bounds_of(parameters),
         on_video=showing.see if showing else None,
         packets_only=parameters["packets_only"],
+        threads=parameters["threads"],
     )
     if showing is not None:
         showing.write(writes)

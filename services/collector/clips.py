@@ -88,7 +88,8 @@ async def _pose_preview(work: Work, segments: Sequence[Segment]) -> Rendered | N
     if not segments:
         return None
     bench = Bench(work.folder / "pose_preview", work.deadline_s)
-    copy = await copied(segments, None, "pose_preview", bench)
+    # One thread: the video, of which pictures are made too, is done later anyhow.
+    copy = await copied(segments, None, "pose_preview", bench, threads=1)
     if copy:
         return copy.video
     sources = await _surveyed(segments, None)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from contracts.plan import Frame
 from runtime.copying import Copied, copy_pictures
-from runtime.probe import ProbeRefused
+from runtime.probe import DECODING_THREADS, ProbeRefused
 from runtime.telemetry import span
 from services.collector.adapters.inspection import parameter_sets_of
 from services.collector.joining import TICKS_PER_FRAME, Source, joined_frame, reason_to_encode
@@ -41,7 +41,12 @@ class Copy:
 
 
 async def copied(
-    segments: Sequence[Segment], frame: Frame | None, name: str, bench: Bench
+    segments: Sequence[Segment],
+    frame: Frame | None,
+    name: str,
+    bench: Bench,
+    *,
+    threads: int = DECODING_THREADS,
 ) -> Copy | None:
     """The segments' pictures copied as `name`.mp4 and verified against `frame`, or None when they
     must be coded anew or are not as ordered. Without `frame` size and rate are the segments' own.
@@ -59,6 +64,7 @@ async def copied(
                 fps=frame.fps if frame else None,
                 ticks_per_frame=TICKS_PER_FRAME,
                 shown=bench.shown,
+                threads=threads,
             )
     except ProbeRefused:
         return None
