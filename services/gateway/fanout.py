@@ -10,8 +10,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -19,103 +17,25 @@ from prometheus_client import Counter, Gauge
 from contracts.events import (
     AnyJobEvent,
     AssetEvent,
-    ExecutionFinished,
-    JobCancelled,
-    JobCompleted,
-    JobComposed,
-    JobDeleted,
     JobEvent,
-    JobFailed,
     JobSubmitted,
-    MediaPrepared,
     Progress,
-    RetryRequested,
-    StepStarted,
 )
-from contracts.lifecycle import TERMINAL, JobState
 from contracts.subjects import ASSETS_STREAM, JOBS_STREAM, PROGRESS_STREAM
 from runtime.bus import Bus
 from runtime.tails import BusUnavailable
 from runtime.tasks import end
-from services.gateway.projection import (
-    FoldedJob,
-    Row,
-    fold_job,
-    fold_jobs,
-    new_job,
-    public_error,
-)
+from services.gateway.projection import FoldedJob, fold_job, fold_jobs, new_job
+from services.gateway.subscriptions import END, Subscription
+from services.gateway.told import Told, told
 
 log = structlog.get_logger()
 
 CLIENTS = Gauge("animatrix_sse_clients", "Open event streams")
 CUT_OFF = Counter("animatrix_sse_cut_off", "Streams ended because the client was too slow")
-QUEUE = 500
 CATCH_UP_S = 2.0
 JOBS_REMEMBERED = 2000
 _EVERYTHING = 2**63
-
-_SHOWN: dict[type, str] = {
-    JobSubmitted: "accepted",
-    MediaPrepared: "uploaded",
-    JobComposed: "queued",
-    StepStarted: "executing",
-    ExecutionFinished: "collecting_outputs",
-    JobCompleted: "completed",
-    JobFailed: "failed",
-    JobCancelled: "cancelled",
-    JobDeleted: "deleted",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A durable event as a user is told of it. `name` is the SSE event."""
-
-    sequence: int
-    job_id: str
-    owner: str
-    name: str
-    status: str
-    mode: str
-    at: datetime
-    error: Row | None = None
-
-    @property
-    def terminal(self) -> bool:
-        """True when the job has ended with it."""
-        return self.name in TERMINAL
-
-
-def told(event: AnyJobEvent, sequence: int, state: JobState) -> Told | None:
-    """What a user is told of an event that led to `state`; None for inner events."""
-    name = state.state if isinstance(event, RetryRequested) else _SHOWN.get(type(event))
-    if name is None or state.state is None or state.submitted is None:
-        return None
-    return Told(
-        sequence=sequence,
-        job_id=event.job_id,
-        owner=state.submitted.owner,
-        name=name,
-        status=state.state,
-        mode=state.submitted.plan.mode,
-        at=event.occurred_at,
-        error=public_error(event.error) if isinstance(event, JobFailed) else None,
-    )
-
-
-@dataclass(slots=True, eq=False)
-class Subscription:
-    """A client's place in the fan-out: one job or all (None), of one owner or of all (None).
-
-    `items` ends with None when it is cut off.
-    """
-
-    job_id: str | None
-    owner: str | None
-    items: asyncio.Queue[Told | Progress | None] = field(
-        default_factory=lambda: asyncio.Queue(QUEUE)
-    )
 
 
 class Fanout:
@@ -232,11 +152,12 @@ class Fanout:
 
     def _hand_out(self, item: Told | Progress, owner: str) -> None:
         one, everyone = self._subscriptions.get(item.job_id), self._subscriptions.get(None)
+        now_s = asyncio.get_running_loop().time()
         for subscription in [*(one or ()), *(everyone or ())]:
             if subscription.owner not in (None, owner):
                 continue
             try:
-                subscription.items.put_nowait(item)
+                subscription.hear(item, now_s)
             except asyncio.QueueFull:
                 log.warning("stream cut off: the client is too slow")
                 CUT_OFF.inc()
@@ -247,7 +168,7 @@ class Fanout:
         self._leave(subscription)
         while subscription.items.full():
             subscription.items.get_nowait()
-        subscription.items.put_nowait(None)
+        subscription.items.put_nowait(END)
 
     def _leave(self, subscription: Subscription) -> None:
         some = self._subscriptions.get(subscription.job_id, set())
@@ -269,19 +190,18 @@ class Fanout:
 
     async def live(
         self, subscription: Subscription, silence_s: float
-    ) -> AsyncIterator[Told | Progress | None]:
-        """What reaches the subscription, until it is cut off or the gateway stops; None whenever
-        nothing did for so long."""
-        while True:
-            try:
-                async with asyncio.timeout(silence_s):
-                    item = await subscription.items.get()
-            except TimeoutError:
-                yield None
-                continue
-            if item is None:
-                return
-            yield item
+    ) -> AsyncIterator[tuple[Told | Progress, ...]]:
+        """What reaches the subscription, until it is cut off or the gateway stops: all that waits
+        at once, in order, and nothing whenever nothing came for so long."""
+        items = subscription.items
+        with subscription.broken_silence(silence_s):
+            while True:
+                waiting = [await items.get()]
+                while not items.empty():
+                    waiting.append(items.get_nowait())
+                yield tuple(item for item in waiting if not isinstance(item, str))
+                if waiting[-1] is END:
+                    return
 
     async def begun(self) -> None:
         """Wait until the streams are followed, at most two seconds: a moment after the start."""

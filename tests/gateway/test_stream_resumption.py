@@ -13,7 +13,8 @@ from contracts.events import AnyJobEvent, JobEvent
 from runtime.ids import new_id
 from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
-from services.gateway.fanout import Fanout, Told
+from services.gateway.fanout import Fanout
+from services.gateway.told import Told
 from tests.gateway.harness import World, running, sse, whole_job
 from tests.support.bus import BusFactory
 from tests.support.ports import free_port

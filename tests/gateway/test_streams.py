@@ -12,8 +12,9 @@ from contracts.events import AnyJobEvent, PicturedProgress, Progress
 from runtime.ids import new_id
 from runtime.live_previews import LivePreviews
 from runtime.stamp import now
-from services.gateway import fanout
-from services.gateway.fanout import Fanout, Told
+from services.gateway import subscriptions
+from services.gateway.fanout import Fanout
+from services.gateway.told import Told
 from tests.gateway.harness import World, sse, whole_job
 from tests.support.waiting import eventually
 
@@ -60,9 +61,19 @@ async def test_stream_that_hears_nothing_is_kept_alive(world: World) -> None:
     hub = Fanout(world.buses["gateway"])
     with hub.subscribed(None, None) as quiet:
         live = hub.live(quiet, 0.01)
-        assert [await anext(live) for _ in range(3)] == [None] * 3
+        assert [await anext(live) for _ in range(3)] == [()] * 3
         hub.end(quiet)
-        assert [item async for item in live if item is not None] == []
+        assert [item async for items in live for item in items] == []
+
+
+async def test_what_comes_while_a_stream_is_busy_is_sent_at_once(world: World) -> None:
+    hub = Fanout(world.buses["gateway"])
+    news = [Told(n, "job", "a", "queued", "queued", "animate", now()) for n in range(3)]
+    with hub.subscribed("job", None) as subscription:
+        for item in news:
+            hub._hand_out(item, item.owner)
+        hub.end(subscription)
+        assert [items async for items in hub.live(subscription, 60)] == [tuple(news)]
 
 
 async def test_ended_job_is_told_whole_and_ends_at_once(world: World) -> None:
@@ -202,13 +213,13 @@ async def test_watchers_of_one_job_hear_the_same(world: World) -> None:
 async def test_slow_client_is_cut_off_and_others_go_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fanout, "QUEUE", 3)
+    monkeypatch.setattr(subscriptions, "ITEMS_AT_MOST", 3)
     hub = Fanout(world.buses["gateway"])
     with hub.subscribed(None, "a") as slow, hub.subscribed("job-9", None) as other:
         for number in range(10):
             job = Told(number, f"job-{number}", "a", "queued", "queued", "animate", now())
             hub._hand_out(job, job.owner)
-        left = [item async for item in hub.live(slow, 60)]
+        left = [item async for items in hub.live(slow, 60) for item in items]
         assert len(left) < 4
         assert other.items.qsize() == 1
 

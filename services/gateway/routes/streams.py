@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple
 
 import structlog
 from fastapi import APIRouter, Header, Query, Request, Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.datastructures import Headers
 
 from contracts.errors import ErrorCode
@@ -25,19 +25,18 @@ from contracts.subjects import JOBS_STREAM
 from runtime.tails import JobTail
 from services.gateway.access.caller import Caller
 from services.gateway.deps import Deps, Needs, Who
-from services.gateway.fanout import Subscription, Told, told
+from services.gateway.event_stream import EventStream
 from services.gateway.lookups import find_job
 from services.gateway.problems import responses
 from services.gateway.projection import FoldedJob, fold_job, fold_jobs, new_job
+from services.gateway.subscriptions import Subscription
+from services.gateway.told import Told, told
 from services.gateway.views import live_progress
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/api", tags=["streams"])
 
-SEND_TIMEOUT_S = 30.0
 _HEARTBEAT = ServerSentEvent(comment="still here").encode()
-_NO_PING_S = 1 << 30
-"""The library would wake every stream to ping it, also one that hears an event every second."""
 REPLAY_AT_MOST = 1000
 """A client that missed more is told to read the list again."""
 
@@ -91,8 +90,17 @@ class _Wire:
             self._made.popitem(last=False)
         return self._made[id(item)][1]
 
+    def all_of(self, items: Sequence[Told | Progress]) -> bytes:
+        """The messages of events in a row."""
+        return b"".join(map(self.of, items))
+
 
 _WIRE = _Wire()
+
+
+def _after(items: Iterable[Told | Progress], seen: int) -> list[Told | Progress]:
+    """Without the durable events up to a place in the stream, which were told before."""
+    return [item for item in items if isinstance(item, Progress) or item.sequence > seen]
 
 
 def sequence_of(last_event_id: str | None) -> int | None:
@@ -143,26 +151,23 @@ async def _subscribed(
 
 async def _job_stream(
     deps: Deps, listener: Listener, job_id: str, seen: int
-) -> AsyncIterator[ServerSentEvent | bytes]:
+) -> AsyncIterator[bytes]:
     async with _subscribed(deps, listener, job_id, None) as subscription:
         tail = await deps.bus.job(job_id)
         for item in replay(tail):
             if item.sequence > seen:
-                yield durable(item)
+                yield durable(item).encode()
         if tail.state.ended:
             return
         latest = deps.fanout.progress_of(job_id) or await deps.bus.latest_progress(job_id)
         if latest is not None:
-            yield fleeting(latest)
-        async for live in deps.fanout.live(subscription, deps.settings.heartbeat_s):
-            if live is None:
-                yield _HEARTBEAT
-            elif isinstance(live, Progress):
-                yield _WIRE.of(live)
-            elif live.sequence > max(seen, tail.last_sequence):
-                yield _WIRE.of(live)
-                if live.terminal:
-                    return
+            yield fleeting(latest).encode()
+        after = max(seen, tail.last_sequence)
+        async for items in deps.fanout.live(subscription, deps.settings.heartbeat_s):
+            news = _after(items, after)
+            yield _WIRE.all_of(news) or _HEARTBEAT
+            if any(isinstance(item, Told) and item.terminal for item in news):
+                return
 
 
 @router.get(
@@ -184,7 +189,7 @@ async def job_stream(
         tail = await deps.bus.job(job_id)
         if tail.state.ended and not any(item.sequence > seen for item in replay(tail)):
             return Response(status_code=204)
-    return _respond(_job_stream(deps, Listener(caller, request.headers), job_id, seen))
+    return EventStream(_job_stream(deps, Listener(caller, request.headers), job_id, seen))
 
 
 async def _missed(deps: Deps, caller: Caller, seen: int, upto: int) -> AsyncIterator[Told]:
@@ -209,27 +214,22 @@ async def _missed(deps: Deps, caller: Caller, seen: int, upto: int) -> AsyncIter
             return
 
 
-async def _all_stream(
-    deps: Deps, listener: Listener, seen: int | None
-) -> AsyncIterator[ServerSentEvent | bytes]:
+async def _all_stream(deps: Deps, listener: Listener, seen: int | None) -> AsyncIterator[bytes]:
     fanout, caller = deps.fanout, listener.caller
     async with _subscribed(deps, listener, None, caller.sees_only) as subscription:
         await _level_with(deps, seen)
         upto = fanout.last_sequence
         if seen is not None and 0 <= upto - seen <= REPLAY_AT_MOST:
             async for item in _missed(deps, caller, seen, upto):
-                yield durable(item)
+                yield durable(item).encode()
         elif seen is not None:
-            yield ServerSentEvent(data="{}", event="reload", id=str(upto))
+            yield ServerSentEvent(data="{}", event="reload", id=str(upto)).encode()
         else:
-            yield ServerSentEvent(data="{}", event="ready", id=str(upto))
+            yield ServerSentEvent(data="{}", event="ready", id=str(upto)).encode()
         for progress in fanout.progress_of_all(caller.sees_only):
-            yield fleeting(progress)
-        async for live in fanout.live(subscription, deps.settings.heartbeat_s):
-            if live is None:
-                yield _HEARTBEAT
-            elif isinstance(live, Progress) or live.sequence > upto:
-                yield _WIRE.of(live)
+            yield fleeting(progress).encode()
+        async for items in fanout.live(subscription, deps.settings.heartbeat_s):
+            yield _WIRE.all_of(_after(items, upto)) or _HEARTBEAT
 
 
 async def _level_with(deps: Deps, seen: int | None) -> None:
@@ -259,8 +259,4 @@ async def all_stream(
     """
     seen = sequence_of(last_event_id)
     listener = Listener(caller, request.headers)
-    return _respond(_all_stream(deps, listener, after if seen is None else seen))
-
-
-def _respond(events: AsyncIterator[ServerSentEvent | bytes]) -> EventSourceResponse:
-    return EventSourceResponse(events, ping=_NO_PING_S, send_timeout=SEND_TIMEOUT_S)
+    return EventStream(_all_stream(deps, listener, after if seen is None else seen))

@@ -21,8 +21,8 @@ from runtime.bus import Bus
 from runtime.follow import Followed
 from runtime.stamp import now
 from services.gateway.adapters.db.webhooks import Webhook, WebhookStore
-from services.gateway.fanout import Told, told
 from services.gateway.projection import FoldedJob, fold_job, fold_jobs
+from services.gateway.told import Told, told
 
 log = structlog.get_logger()
 EVENTS: tuple[str, ...] = tuple(f"job.{name}" for name in (*get_args(PublicState), "deleted"))
