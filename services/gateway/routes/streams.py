@@ -167,6 +167,7 @@ async def _job_stream(
             news = _after(items, after)
             yield _WIRE.all_of(news) or _HEARTBEAT
             if any(isinstance(item, Told) and item.terminal for item in news):
+                await asyncio.sleep(0)  # everybody is told before anybody's stream is taken down
                 return
 
 
