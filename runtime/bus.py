@@ -6,13 +6,11 @@ runtime.publishing, the lock of a job in runtime.deciding. Must not know what an
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from faststream.nats import NatsBroker
 from faststream.nats.prometheus import NatsPrometheusMiddleware
 from faststream.nats.security import NatsUserPassword
 from nats.aio.client import Client
@@ -48,7 +46,8 @@ from runtime.dead_letters import (
     read_original,
 )
 from runtime.deciding import Decide, Decisions
-from runtime.delivery import Delivery, put_aside
+from runtime.delivery import Delivery
+from runtime.fetching import Fetching
 from runtime.follow import Followed, follow
 from runtime.publishing import Publisher
 from runtime.settings import nats_servers
@@ -103,7 +102,7 @@ class Bus:
         """
         self.service = service
         self._url = nats_url
-        self._pulls: dict[str, Any] = {}
+        self._fetching = Fetching(lambda: self.client)
         self._copies: dict[str, bool] = {}
         self._tails = TailMemory()
         self._publisher = Publisher(service, lambda: self.jetstream)
@@ -112,6 +111,7 @@ class Bus:
         self._started = False
 
         async def closed() -> None:
+            await self._fetching.ask_anew()
             on_closed()
 
         async def failed(error: Exception) -> None:
@@ -126,9 +126,9 @@ class Bus:
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
             connect_timeout=5,
-            # Draining waits for messages that nats-py's fetch took without saying so: for ever.
             drain_timeout=2,
             closed_cb=closed,
+            reconnected_cb=self._fetching.ask_anew,
             error_cb=failed,
             middlewares=[family_metrics(NatsPrometheusMiddleware(registry=REGISTRY))],
             logger=None,
@@ -244,46 +244,21 @@ class Bus:
         return await self._decisions.decide(job_id, decide)
 
     async def fetch(self, consumer: Consumer, timeout_s: float = 1.0) -> Delivery | None:
-        """The next message of a durable, or None after `timeout_s`.
+        """The next message of a durable, or None after `timeout_s` at the latest.
 
         A payload that is no event of ours becomes a dead letter at once; one of a version that is
-        unknown here is given back some times first, for a replica of another release. The timeout
-        stays short because a fetch outlives a server restart (facts on JetStream, trap 8).
+        unknown here is given back some times first, for a replica of another release. A fetch that
+        waits while the connection is made anew returns at once (facts on JetStream, trap 8).
         """
-        if not self.connected:
-            await asyncio.sleep(min(timeout_s, 0.5))
-            return None
-        pull = await self._pull(consumer)
-        try:
-            message: NatsMessage | None = await pull.get_one(timeout=timeout_s)
-        except (NatsError, APIError) as trouble:
-            log.warning("fetch failed", consumer=consumer.durable, reason=repr(trouble))
-            self._pulls.pop(consumer.durable, None)
-            await asyncio.sleep(min(timeout_s, 0.5))
-            return None
-        if message is None:
-            return None
-        try:
-            event = parse_event(message.body)
-        except ValidationError as broken:
-            await put_aside(message, consumer, str(broken)[:1000])
-            return None
-        delivery = Delivery(message, event, consumer)
-        self._decisions.learn(event, delivery.headers, delivery.sequence)
+        delivery = await self._fetching.fetch(consumer, timeout_s)
+        if delivery is not None:
+            self._decisions.learn(delivery.event, delivery.headers, delivery.sequence)
         return delivery
 
-    async def _pull(self, consumer: Consumer) -> Any:
-        pull = self._pulls.get(consumer.durable)
-        if pull is None:
-            pull = self._broker.subscriber(
-                consumer.subjects[0],
-                stream=JStream(consumer.stream, declare=False),
-                durable=consumer.durable,
-                pull_sub=PullSub(timeout=1),
-                inbox_prefix=f"{inbox_of(self.service)}.".encode(),
-            )
-            self._pulls[consumer.durable] = pull
-        return pull
+    async def end_fetching(self, consumer: Consumer) -> None:
+        """Whoever waits for a message of the durable returns with None at once, and so does every
+        later fetch; what was on its way is given back to the server."""
+        await self._fetching.end(consumer)
 
     async def consumer_lag(self, consumer: Consumer) -> Lag:
         """How far a durable is behind. Raises BusUnavailable when it is not provisioned."""
@@ -334,7 +309,8 @@ class Bus:
 
     def dead_letters(self) -> AsyncIterator[DeadLetter]:
         """Every dead letter not yet dealt with (runtime.dead_letters)."""
-        return dead_letters(self.client)
+        pull = self._fetching.pull(subjects.DEADLETTERS_STREAM, subjects.DEADLETTER_CONSUMER)
+        return dead_letters(self.client, pull)
 
     async def advisories(self, first: int, last: int) -> list[Advisory]:
         """What stands in DEADLETTERS between two sequences, dealt with or not, in order.

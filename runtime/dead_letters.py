@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from contracts import subjects
 from contracts.events import AnyEvent, is_of_another_version, parse_event
+from runtime.pulling import WAIT_S, Pull
 from runtime.tails import BusUnavailable, read_messages
 
 log = structlog.get_logger()
@@ -100,18 +101,14 @@ def parse_advisory(data: bytes, sequence: int) -> Advisory:
         raise ValueError(f"no advisory: {strange!r}") from strange
 
 
-async def dead_letters(client: Client) -> AsyncIterator[DeadLetter]:
+async def dead_letters(client: Client, pull: Pull) -> AsyncIterator[DeadLetter]:
     """Every dead letter that was not acked yet, one at a time, until the connection is closed."""
     js = client.jetstream(timeout=5)
     while True:
         try:
-            pull = await js.pull_subscribe_bind(
-                durable=subjects.DEADLETTER_CONSUMER, stream=subjects.DEADLETTERS_STREAM
-            )
             while True:
-                try:
-                    (message,) = await pull.fetch(1, timeout=1)
-                except TimeoutError:
+                message = await pull.next(WAIT_S)
+                if message is None:
                     continue
                 sequence = message.metadata.sequence.stream
                 try:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import structlog
-from faststream.nats import NatsMessage
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from contracts.events import AnyEvent, is_of_another_version
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 class Delivery:
     """A fetched message. Settle it exactly once with ack, nak or terminate."""
 
-    def __init__(self, message: NatsMessage, event: AnyEvent, consumer: Consumer) -> None:
+    def __init__(self, message: Msg, event: AnyEvent, consumer: Consumer) -> None:
         """Wrap a message whose payload was parsed to `event`."""
         self._message = message
         self.event = event
@@ -36,17 +36,17 @@ class Delivery:
     @property
     def sequence(self) -> int:
         """The sequence of the message in its stream."""
-        return int(self._message.raw_message.metadata.sequence.stream)
+        return int(self._message.metadata.sequence.stream)
 
     @property
     def delivered(self) -> int:
         """How often the server has delivered it, from 1."""
-        return int(self._message.raw_message.metadata.num_delivered)
+        return int(self._message.metadata.num_delivered)
 
     @property
     def headers(self) -> dict[str, str]:
         """The message headers, trace context among them."""
-        return dict(self._message.raw_message.headers or {})
+        return dict(self._message.headers or {})
 
     @property
     def age_s(self) -> float:
@@ -59,7 +59,7 @@ class Delivery:
 
     async def nak(self, delay_s: float) -> None:
         """Give it back; the server delivers it again after the delay."""
-        await self._message.nack(delay=delay_s)
+        await self._message.nak(delay=delay_s)
 
     async def give_back(self) -> None:
         """Give it back at once and untouched, for whoever fetches next.
@@ -67,11 +67,11 @@ class Delivery:
         When that does not reach the server, it delivers the message again after the ack wait.
         """
         with suppress(NatsError, asyncio.TimeoutError):
-            await self._message.nack()
+            await self._message.nak()
 
     async def terminate(self) -> None:
         """Make a dead letter of it."""
-        await self._message.reject()
+        await self._message.term()
 
     async def in_progress(self) -> None:
         """Tell the server that the work goes on."""
@@ -108,22 +108,22 @@ class Delivery:
                 await self.terminate()
 
 
-async def put_aside(message: NatsMessage, consumer: Consumer, reason: str) -> None:
+async def put_aside(message: Msg, consumer: Consumer, reason: str) -> None:
     """Settle a message that cannot be read, so that it blocks nothing.
 
     One that was never an event becomes a dead letter at once; an event of another version is given
     back with growing delays first, because a replica of another release may read it.
     """
-    delivered = int(message.raw_message.metadata.num_delivered)
-    again = is_of_another_version(message.body) and delivered < SKEW_DELIVERIES
+    delivered = int(message.metadata.num_delivered)
+    again = is_of_another_version(message.data) and delivered < SKEW_DELIVERIES
     log.warning(
         "event of another version given back" if again else "unreadable message made a dead letter",
         consumer=consumer.durable,
-        subject=message.raw_message.subject,
+        subject=message.subject,
         delivered=delivered,
         reason=reason,
     )
     if again:
-        await message.nack(delay=float(2 ** (delivered - 1)))
+        await message.nak(delay=float(2 ** (delivered - 1)))
     else:
-        await message.reject()
+        await message.term()

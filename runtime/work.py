@@ -23,6 +23,7 @@ from runtime import telemetry
 from runtime.bus import Bus
 from runtime.delivery import SHUTDOWN_NAK_DELAY_S, Delivery
 from runtime.outcome import Outcome, Terminal, retry_after_failure
+from runtime.pulling import WAIT_S
 
 log = structlog.get_logger()
 
@@ -48,11 +49,13 @@ async def work(bus: Bus, subscription: Subscription, stopping: asyncio.Event) ->
     async with asyncio.TaskGroup() as group:
         for _ in range(subscription.slots):
             group.create_task(_slot(bus, subscription, stopping))
+        await stopping.wait()
+        await bus.end_fetching(subscription.consumer)
 
 
 async def _slot(bus: Bus, subscription: Subscription, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
-        delivery = await bus.fetch(subscription.consumer)
+        delivery = await bus.fetch(subscription.consumer, WAIT_S)
         if delivery is None:
             continue
         if stopping.is_set():
