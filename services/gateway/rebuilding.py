@@ -17,7 +17,7 @@ from services.gateway.adapters.db.engine import Database
 from services.gateway.adapters.db.rebuilds import Rebuild, Rebuilds, hash_read_model
 
 log = structlog.get_logger()
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 5.0
 
 Refill = Callable[[dict[str, int]], Awaitable[bool]]
 """Projects up to these sequences by stream; False when it was interrupted."""

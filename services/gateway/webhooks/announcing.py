@@ -86,7 +86,6 @@ class Announcer:
         self._bus = bus
         self._store = store
         self._attempts = attempts
-        self.announced = asyncio.Event()
 
     async def run(self) -> None:
         """Announce for ever. Raises CheckpointMoved when another gateway does, BusUnavailable."""
@@ -128,8 +127,6 @@ class Announcer:
                 continue
             await self._store.announce(made, at, batch[-1].sequence)
             at, noted_s = batch[-1].sequence, clock()
-            if made:
-                self.announced.set()
 
     async def _deliveries(
         self, batch: Sequence[Followed], webhooks: Sequence[Webhook]

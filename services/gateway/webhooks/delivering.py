@@ -32,6 +32,9 @@ SENT = Counter("animatrix_webhook_attempts", "Webhook deliveries tried", ["outco
 SECONDS = Histogram("animatrix_webhook_seconds", "Time until a receiver answered")
 DISABLED = Counter("animatrix_webhooks_disabled", "Webhooks disabled because they kept failing")
 LOOK_EVERY_S = 1.0
+"""While something waits to be sent, now or later."""
+LOOK_AT_REST_S = 5.0
+"""While nothing does: what this process adds stirs at once; this is for what another one adds."""
 PAUSE_S = 1.0
 AT_ONCE, AT_ONCE_PER_WEBHOOK = 16, 2
 LOG_KEPT = timedelta(days=30)
@@ -103,7 +106,7 @@ class WebhookDelivery:
         lost = asyncio.create_task(lease.lost.wait())
         duties = [
             asyncio.create_task(announcer.run()),
-            asyncio.create_task(self._deliver(announcer.announced)),
+            asyncio.create_task(self._deliver()),
         ]
         try:
             done, _ = await asyncio.wait({*duties, lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,41 +115,44 @@ class WebhookDelivery:
         for duty in done.intersection(duties):
             duty.result()
 
-    async def _deliver(self, announced: asyncio.Event) -> None:
+    async def _deliver(self) -> None:
+        stirred = self._store.stirred
         loop = asyncio.get_running_loop()
         tidied = float("-inf")
         while True:
             if loop.time() - tidied > TIDY_EVERY_S:
                 await self._store.forget_before(now() - LOG_KEPT)
                 tidied = loop.time()
-            announced.clear()
-            await self._send_due()
-            waits = [asyncio.create_task(announced.wait())]
+            stirred.clear()
+            pending = await self._send_due()
+            waits = [asyncio.create_task(stirred.wait())]
             try:
                 await asyncio.wait(
                     {*waits, *self._sending},
-                    timeout=LOOK_EVERY_S,
+                    timeout=LOOK_EVERY_S if pending else LOOK_AT_REST_S,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
             finally:
                 await end(waits)
 
-    async def _send_due(self) -> None:
+    async def _send_due(self) -> bool:
+        """Send what is due; whether anything waits, now or later."""
         for task in [task for task in self._sending if task.done()]:
             del self._sending[task]
             task.result()
         if not await self._store.any_pending():
-            return
+            return False
         for due in await self._store.due(now(), AT_ONCE_PER_WEBHOOK):
             busy = list(self._sending.values())
             mine = [one for one in busy if one.webhook.webhook_id == due.webhook.webhook_id]
             if len(busy) >= AT_ONCE:
-                return
+                return True
             if len(mine) >= AT_ONCE_PER_WEBHOOK or any(
                 one.delivery_id == due.delivery_id for one in mine
             ):
                 continue
             self._sending[asyncio.create_task(self._send(due))] = due
+        return True
 
     async def _send(self, due: Due) -> None:
         attempt = await self._post.send(due.webhook.url, headers_of(due), due.payload.encode())

@@ -6,6 +6,7 @@ that a crash neither loses nor doubles one. Must not decide when to try again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,6 +66,8 @@ class WebhookStore:
         """Uses both engines of the database; secrets lie there sealed."""
         self._database = database
         self._seal = seal
+        self.stirred = asyncio.Event()
+        """Set when this process added something to send, or let it be sent again."""
 
     async def reseal(self) -> None:
         """Seal every secret with the newest key: those of before there were seals, and of a key
@@ -125,6 +128,7 @@ class WebhookStore:
                 .where(t.webhooks.c.webhook_id == webhook_id)
                 .values(enabled=True, disabled_reason=None, failing_since=None)
             )
+        self.stirred.set()
 
     async def progress(self) -> int | None:
         """The last sequence of JOBS whose deliveries are written down; None before the first."""
@@ -151,6 +155,8 @@ class WebhookStore:
                 dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
                 insert = dialect.insert(t.deliveries).on_conflict_do_nothing()
                 await connection.execute(insert, list(deliveries))
+        if deliveries:
+            self.stirred.set()
 
     async def any_pending(self) -> bool:
         """Whether anything waits to be sent, now or later: a cheap look before `due`."""
@@ -242,7 +248,8 @@ class WebhookStore:
                 .where(t.deliveries.c.delivery_id == delivery_id)
                 .values(status="pending", attempts_left=attempts, next_attempt_at=now)
             )
-            return changed.rowcount == 1
+        self.stirred.set()
+        return changed.rowcount == 1
 
     async def forget_before(self, when: datetime) -> None:
         """Remove settled deliveries older than this, and their attempts."""
