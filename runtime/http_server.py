@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from email.utils import formatdate
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request: its line and headers. The parser itself would gather them without end."""
@@ -20,8 +23,6 @@ GRACEFUL_S = 3
 KEEP_ALIVE_S = 75
 """Longer than proxies keep a connection that is idle (60 s, nginx and its ingress): who closes
 first must be the one who sends, or a request meets a connection that is being closed."""
-TICK_S = 1.0
-"""How often the Date header is made anew; Uvicorn itself wakes ten times a second."""
 
 
 class _Protocol(HttpToolsProtocol):
@@ -53,9 +54,31 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
 
+class _State(ServerState):
+    """What the connections share. Uvicorn wakes ten times a second to make the Date header anew;
+    here it is made when one is sent and the second is another."""
+
+    _second = 0
+    _headers: list[tuple[bytes, bytes]]
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """The Date of this second."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._headers = [(b"date", formatdate(second, usegmt=True).encode())]
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, _headers: list[tuple[bytes, bytes]]) -> None:
+        """Uvicorn's own are not wanted."""
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
+        self.server_state = _State()
         self._stopping = stopping
 
     @contextmanager
@@ -64,11 +87,7 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Serve until `stopping`."""
-        while not self._stopping.is_set():
-            await self.on_tick(0)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
-                    await self._stopping.wait()
+        await self._stopping.wait()
 
 
 def listen(host: str, port: int) -> socket.socket:

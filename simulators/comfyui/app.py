@@ -61,10 +61,10 @@ class _Server(uvicorn.Server):
         os._exit(0)
 
     async def main_loop(self) -> None:
-        """Keeps the Date header fresh; whoever ends the process does not ask."""
+        """Makes the Date header anew now and then; whoever ends the process does not ask."""
         while True:
             await self.on_tick(0)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(10.0)
 
 
 def _listening(host: str, port: int) -> socket.socket:

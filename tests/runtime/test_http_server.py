@@ -81,3 +81,18 @@ async def test_many_requests_in_a_row_do_not_add_up_to_one_head() -> None:
         for _ in range(12):
             said = await answered(wire, head(1, padding)[:100], head(1, padding)[100:], b"b")
             assert said == b"HTTP/1.1 200 OK | 1"
+
+
+async def test_every_answer_says_when_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def date(wire: Wire) -> bytes:
+        wire[1].write(head(0))
+        said = await asyncio.wait_for(wire[0].readuntil(b"\r\n\r\n"), 10)
+        await wire[0].readexactly(1)
+        (line,) = (line for line in said.splitlines() if line.startswith(b"date:"))
+        return line
+
+    async with connected() as wire:
+        monkeypatch.setattr("time.time", lambda: 1_800_000_000.5)
+        assert await date(wire) == b"date: Fri, 15 Jan 2027 08:00:00 GMT"
+        monkeypatch.setattr("time.time", lambda: 1_800_000_001.5)
+        assert await date(wire) == b"date: Fri, 15 Jan 2027 08:00:01 GMT"
