@@ -26,7 +26,10 @@ from runtime.provision import LEASE_TTL_S
 
 log = structlog.get_logger()
 
-RENEW_EVERY_S = LEASE_TTL_S / 3
+RENEW_EVERY_S = LEASE_TTL_S / 2
+RENEW_WITHIN_S = 2.0
+RENEW_AGAIN_S = 0.5
+"""After a renewal that failed or was not answered within its time: the lease lives a while yet."""
 
 
 class Lease:
@@ -78,14 +81,17 @@ class Lease:
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()
+        pause_s = RENEW_EVERY_S
         while True:
-            await asyncio.sleep(RENEW_EVERY_S)
+            await asyncio.sleep(pause_s)
             started = loop.time()
             try:
-                bucket = await self._bucket()
-                self._revision = await bucket.update(self._key, self._holder, self._revision)
-                self._renewed_at = started
+                async with asyncio.timeout(RENEW_WITHIN_S):
+                    bucket = await self._bucket()
+                    self._revision = await bucket.update(self._key, self._holder, self._revision)
+                self._renewed_at, pause_s = started, RENEW_EVERY_S
             except (TimeoutError, NatsError, APIError) as trouble:
+                pause_s = RENEW_AGAIN_S
                 taken = isinstance(trouble, KeyWrongLastSequenceError)
                 if taken and await self._still_ours():
                     continue

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+from nats.errors import NoRespondersError
+from nats.js.kv import KeyValue
+
 from contracts.subjects import LEASES_BUCKET
 from runtime.leases import Lease
 from runtime.nats_process import NatsProcess
+from runtime.provision import LEASE_TTL_S
 from tests.support.bus import BusFactory
 from tests.support.waiting import eventually
 
@@ -59,6 +64,31 @@ async def test_losing_the_bus_for_longer_than_the_time_to_live_loses_the_lease(
     await eventually(lambda: not lease.held, within_s=20)
     assert not await lease.confirm()
     nats_server.start()
+    await lease.release()
+
+
+async def test_a_renewal_that_fails_is_tried_again_before_the_lease_is_gone(
+    bus_factory: BusFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = await bus_factory("executor")
+    lease, other = Lease(bus, "engine.a", "one"), Lease(bus, "engine.a", "two")
+    assert await lease.acquire(wait=False)
+    asked, bucket = 0, bus.bucket
+
+    async def failing_at_first(name: str) -> KeyValue:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await asyncio.Event().wait()  # never answered
+        if asked == 2:
+            raise NoRespondersError
+        return await bucket(name)
+
+    renewed_at = lease._renewed_at
+    monkeypatch.setattr(bus, "bucket", failing_at_first)
+    await eventually(lambda: lease._renewed_at > renewed_at, within_s=LEASE_TTL_S + 2)
+    assert lease.held
+    assert not await other.acquire(wait=False)
     await lease.release()
 
 
