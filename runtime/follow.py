@@ -26,9 +26,9 @@ from contracts.events import AnyEvent, Progress, parse_event, parse_progress
 
 log = structlog.get_logger()
 
-IDLE_HEARTBEAT_S = 2.0
+IDLE_HEARTBEAT_S = 4.0
 LOOK_EVERY_S = 2.0
-SILENT_S = 6.0
+SILENT_S = 8.0
 """Without a sign of life for so long, the consumer is taken for gone."""
 _DELIVERED = "$JS.ACK."
 """How the reply subject of a stream's message begins; that of flow control is another."""
