@@ -34,7 +34,7 @@ COLLECTING_BESIDE = 2
 """Steps whose prompt is over may stream outputs beside the running and the staged one."""
 LOOK_FOR_BEGUN_EVERY_S = 2.0
 """While steps of a lane are out of the queue, how often one of ours is looked for among them."""
-EMPTY_BELIEVED_S = 5.0
+EMPTY_BELIEVED_S = 15.0
 """A lane in which nothing waited and nothing was in hand is not asked again for so long, because
 every step that becomes ready is heard; but for one of the moment before listening began."""
 WARM_BELIEVED_S = 30.0
@@ -130,6 +130,8 @@ class EngineLoop:
         """A step that this engine has begun, else the next one in the order `choosing` gives."""
         snapshot = self.deps.link.snapshot
         lanes = snapshot.lanes if snapshot is not None else ()
+        if self._lags.quiet(lanes):
+            return None
         held = Counter(self._in_hand.values())
         open_lanes, seen = await tasks.side_by_side(
             self._open_of(lanes), self._lags.of(lanes, held)

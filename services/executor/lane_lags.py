@@ -41,6 +41,14 @@ class LaneLags:
         """A step became ready on the lane."""
         self._heard[lane] += 1
 
+    def quiet(self, lanes: Sequence[str]) -> bool:
+        """Whether every lane was empty when it was asked, not long ago, and nothing was heard
+        since: to ask what waits there would tell nothing."""
+        return not any(self._heard[lane] or not self._believed_empty(lane) for lane in lanes)
+
+    def _believed_empty(self, lane: str) -> bool:
+        return self._clock() - self._empty_since.get(lane, float("-inf")) < self._believed_s
+
     async def of(self, lanes: Sequence[str], held: Mapping[str, int]) -> dict[str, Lag]:
         """What waits in each lane, and what others have in hand or gave back; the steps that the
         asker holds itself, so many of each lane, are no news."""
@@ -49,7 +57,7 @@ class LaneLags:
 
     async def _of(self, lane: str, held: int) -> Lag:
         heard = self._heard.pop(lane, 0)
-        if self._clock() - self._empty_since.get(lane, float("-inf")) < self._believed_s:
+        if self._believed_empty(lane):
             if not heard:
                 return _NOTHING
             del self._empty_since[lane]

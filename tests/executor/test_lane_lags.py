@@ -88,3 +88,29 @@ async def test_lane_that_cannot_be_asked_counts_as_empty_and_is_asked_again(
     for _ in range(2):
         assert await lags.of(["comfyui-unknown-fp8"], {}) == {"comfyui-unknown-fp8": Lag(0, 0, 0)}
     assert len(watched.asked) == 2
+
+
+async def test_lanes_are_quiet_from_an_empty_look_until_a_step_is_heard_or_a_while_has_passed(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lags, other = watched.lags(monkeypatch), "webui-stills"
+    await lags.of([LANE], {})
+    assert lags.quiet([LANE])
+    assert not lags.quiet([LANE, other])
+    await lags.of([other], {})
+    assert lags.quiet([LANE, other])
+    lags.heard(other)
+    assert not lags.quiet([LANE, other])
+    assert lags.quiet([LANE])
+    watched.now_s = BELIEVED_S
+    assert not lags.quiet([LANE])
+
+
+async def test_lane_with_something_in_hand_is_not_quiet(
+    watched: Watched, bus_factory: BusFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lags = watched.lags(monkeypatch)
+    await ready(bus_factory)
+    assert await watched.bus.fetch(lane_consumer(LANE)) is not None
+    await lags.of([LANE], {LANE: 1})
+    assert not lags.quiet([LANE])

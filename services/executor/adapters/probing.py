@@ -30,8 +30,9 @@ from services.executor.settings import Settings
 log = structlog.get_logger()
 
 AWAY = Backoff(0.25, 15.0)
-REFRESH_LOOK_S = 2.0
-"""How often a probe that pauses looks whether an operator wants it to look at once."""
+REFRESH_LOOK_S = 2.5
+"""How often a probe that pauses looks whether an operator wants it to look at once: half way
+between two looks at an engine that answers."""
 STUCK = "It answers, but a prompt in it never moves and cannot be stopped: restart the engine."
 UNWANTED_PATIENCE_S = 1.0
 """A probe tries to withdraw what is unwanted for this long, and again at the next look."""
@@ -107,7 +108,11 @@ class Probe(ABC):
         """Sleeps so long, or until an operator asks for a look at once."""
         until = time.monotonic() + length_s
         while (left_s := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left_s, REFRESH_LOOK_S))
+            if left_s <= REFRESH_LOOK_S:
+                # the board is read before the look that follows
+                await asyncio.sleep(left_s)
+                return
+            await asyncio.sleep(REFRESH_LOOK_S)
             if await self._refresh_wanted():
                 self._whole_at = float("-inf")
                 return
