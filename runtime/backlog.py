@@ -15,7 +15,7 @@ from contracts.subjects import ASSETS_STREAM, DEADLETTERS_STREAM, JOBS_STREAM, C
 from runtime.bus import Bus
 from runtime.tails import BusUnavailable
 
-LOOK_EVERY_S = 10.0
+LOOK_EVERY_S = 15.0
 PENDING = Gauge("animatrix_consumer_pending", "Messages that nobody has taken yet", ["consumer"])
 IN_HAND = Gauge("animatrix_consumer_in_hand", "Messages taken and not yet settled", ["consumer"])
 STREAM_MESSAGES = Gauge("animatrix_stream_messages", "Messages in a stream", ["stream"])
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 async def watch_backlog(bus: Bus, consumers: Sequence[Consumer], stopping: asyncio.Event) -> None:
-    """Look every ten seconds until the process stops; a silent bus is looked at again later."""
+    """Look every fifteen seconds until the process stops; a silent bus is looked at again later."""
     while not stopping.is_set():
         try:
             await _look(bus, consumers)
