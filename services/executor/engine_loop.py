@@ -147,8 +147,10 @@ class EngineLoop:
         for lane in lane_order(waits, warmth, settings.lane_patience_s, settings.lane_turn_s):
             delivery = await self._queue.next(lane, work[lane])
             if delivery is not None:
+                self._lags.took(lane)
                 self._waiting.served(lane)
                 return delivery
+            self._lags.missed(lane)
         return None
 
     async def _begun(self, lanes: list[str]) -> Delivery | None:

@@ -41,35 +41,42 @@ class LaneLags:
         """A step became ready on the lane."""
         self._heard[lane] += 1
 
-    def quiet(self, lanes: Sequence[str]) -> bool:
-        """Whether every lane was empty when it was asked, not long ago, and nothing was heard
-        since: to ask what waits there would tell nothing."""
-        return not any(self._heard[lane] or not self._believed_empty(lane) for lane in lanes)
+    def took(self, lane: str) -> None:
+        """A step of the lane was taken: of those that were heard, one waits no more."""
+        self._heard[lane] = max(0, self._heard[lane] - 1)
 
-    def _believed_empty(self, lane: str) -> bool:
-        return self._clock() - self._empty_since.get(lane, float("-inf")) < self._believed_s
+    def missed(self, lane: str) -> None:
+        """Nothing was there to take: what is believed of the lane is wrong, and it is asked."""
+        self._heard.pop(lane, None)
+        self._empty_since.pop(lane, None)
+
+    def quiet(self, lanes: Sequence[str]) -> bool:
+        """Whether every lane was empty when it was asked, not long ago, and what was heard since
+        has been taken: to ask what waits there would tell nothing."""
+        return all(self._believed(lane) == _NOTHING for lane in lanes)
 
     async def of(self, lanes: Sequence[str], held: Mapping[str, int]) -> dict[str, Lag]:
         """What waits in each lane, and what others have in hand or gave back; the steps that the
         asker holds itself, so many of each lane, are no news."""
-        lags = await tasks.side_by_side(*(self._of(lane, held.get(lane, 0)) for lane in lanes))
-        return dict(zip(lanes, lags, strict=True))
+        unknown = [lane for lane in lanes if self._believed(lane) is None]
+        asked = await tasks.side_by_side(*(self._of(lane, held.get(lane, 0)) for lane in unknown))
+        lags = dict(zip(unknown, asked, strict=True))
+        return {lane: lags.get(lane) or self._believed(lane) or _NOTHING for lane in lanes}
+
+    def _believed(self, lane: str) -> Lag | None:
+        """What is known of a lane: empty not long ago, and what was heard since; else None."""
+        if self._clock() - self._empty_since.get(lane, float("-inf")) >= self._believed_s:
+            return None
+        return Lag(self._heard[lane], 0, 0)
 
     async def _of(self, lane: str, held: int) -> Lag:
-        heard = self._heard.pop(lane, 0)
-        if self._believed_empty(lane):
-            if not heard:
-                return _NOTHING
-            del self._empty_since[lane]
-            return Lag(heard, 0, 0)
+        self._heard.pop(lane, None)
         asked_at = self._clock()
         lag = await self._ask(lane)
         if lag is None:
             return _NOTHING
         if lag.pending == lag.ack_pending == 0:
             self._empty_since[lane] = asked_at
-        else:
-            self._empty_since.pop(lane, None)
         return replace(lag, ack_pending=max(0, lag.ack_pending - held))
 
     async def _ask(self, lane: str) -> Lag | None:

@@ -64,9 +64,24 @@ async def test_step_that_is_heard_of_counts_without_a_question(
     await ready(bus_factory)
     lags.heard(LANE)
     assert await lags.of([LANE], {}) == {LANE: Lag(1, 0, 0)}
+    lags.took(LANE)
+    assert lags.quiet([LANE])
+    assert await lags.of([LANE], {}) == {LANE: Lag(0, 0, 0)}
     assert len(watched.asked) == 1
-    # Whether somebody took it meanwhile is found out at the next look.
-    assert await lags.of([LANE], {}) == {LANE: Lag(1, 0, 0)}
+
+
+async def test_step_that_was_heard_of_and_is_not_there_makes_the_lane_unknown(
+    watched: Watched, bus_factory: BusFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lags = watched.lags(monkeypatch)
+    await lags.of([LANE], {})
+    await ready(bus_factory)
+    lags.heard(LANE)
+    assert await watched.bus.fetch(lane_consumer(LANE)) is not None
+    assert not lags.quiet([LANE])
+    lags.missed(LANE)
+    assert not lags.quiet([LANE])
+    assert await lags.of([LANE], {}) == {LANE: Lag(0, 1, 0)}
     assert len(watched.asked) == 2
 
 

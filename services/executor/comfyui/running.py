@@ -16,7 +16,7 @@ from contracts.lifecycle import JobState
 from engines.comfyui import Absent, PromptRefused, SubmitUncertain
 from planning.needs import graph_shortfalls
 from planning.registry import load_workflows
-from runtime import failpoints
+from runtime import failpoints, tasks
 from runtime.outcome import Ack, Outcome, Retry
 from runtime.stamp import now
 from runtime.telemetry import span
@@ -131,13 +131,16 @@ async def _submit(work: Work, deps: Deps[ComfyLink]) -> Outcome | None:
 async def _post(work: Work, deps: Deps[ComfyLink]) -> Outcome | None:
     event, link = work.event, deps.link
     reused = await upload_inputs(link, deps.media, work.uploads)
-    assigned = await deps.ledger.assign(
-        event, engine_id=link.engine_id, epoch=deps.lease.epoch, prompt_id=work.prompt_id
+    assigned, ours = await tasks.side_by_side(
+        deps.ledger.assign(
+            event, engine_id=link.engine_id, epoch=deps.lease.epoch, prompt_id=work.prompt_id
+        ),
+        deps.lease.confirm(),
     )
     if assigned is None:
         return Retry(CHANGED_RETRY_S, "the job changed")
     for last in (not reused, True):
-        if not await deps.lease.confirm():
+        if not (ours and deps.lease.held):
             return Retry(CHANGED_RETRY_S, "the lease on the engine is not ours")
         failpoints.reach("after-check-before-post")
         try:
@@ -155,6 +158,7 @@ async def _post(work: Work, deps: Deps[ComfyLink]) -> Outcome | None:
                 raise
             link.uploaded.clear()
             await upload_inputs(link, deps.media, work.uploads)
+            ours = await deps.lease.confirm()
     return None
 
 

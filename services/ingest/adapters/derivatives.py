@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
+from collections import OrderedDict
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -35,6 +36,8 @@ _EXTENSIONS = {"image": IMAGE_EXTENSION, "video": VIDEO_EXTENSION, "audio": AUDI
 MADE_AT_ONCE = 2
 """A picture is ready while the video of the same job is still being made; more would only share
 the processor."""
+KNOWN_AT_MOST = 512
+"""Derivatives whose facts are remembered, a kilobyte each."""
 _MACHINE_TROUBLE = ("No space left on device", "Cannot allocate memory", "File too large")
 
 
@@ -57,6 +60,7 @@ class Derivatives:
         self._limits = limits
         self._deadline_s = deadline_s
         self._room = asyncio.Semaphore(MADE_AT_ONCE)
+        self._known: OrderedDict[tuple[str, str], Derivative] = OrderedDict()
         self._locks: weakref.WeakValueDictionary[tuple[str, str], asyncio.Lock] = (
             weakref.WeakValueDictionary()
         )
@@ -82,14 +86,34 @@ class Derivatives:
         return found, True
 
     async def find(self, asset_sha256: str, recipe: str) -> Derivative | None:
-        """The derivative if it lies whole in the media store."""
-        try:
-            facts = await self._media.read_bytes(keys.derivative_facts(asset_sha256, recipe))
-            found = Derivative.model_validate_json(facts)
-        except (MediaMissing, ValidationError):
+        """The derivative if it lies whole in the media store.
+
+        What is said of one never changes, so it is read once; that it still lies there is asked
+        each time.
+        """
+        name = (asset_sha256, recipe)
+        found = self._known.get(name) or await self._read(*name)
+        if found is None:
             return None
         there = await self._media.stat(found.file.key)
-        return found if there is not None and there.size_bytes == found.file.size_bytes else None
+        if there is None or there.size_bytes != found.file.size_bytes:
+            self._known.pop(name, None)
+            return None
+        self._remember(name, found)
+        return found
+
+    async def _read(self, asset_sha256: str, recipe: str) -> Derivative | None:
+        try:
+            facts = await self._media.read_bytes(keys.derivative_facts(asset_sha256, recipe))
+            return Derivative.model_validate_json(facts)
+        except (MediaMissing, ValidationError):
+            return None
+
+    def _remember(self, name: tuple[str, str], found: Derivative) -> None:
+        self._known[name] = found
+        self._known.move_to_end(name)
+        if len(self._known) > KNOWN_AT_MOST:
+            self._known.popitem(last=False)
 
     async def _made(
         self, order: MediaOrder, source_key: str, *, source_has_audio: bool
