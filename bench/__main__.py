@@ -7,7 +7,6 @@ a ratio is the goal; nothing here passes or fails a build.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import tempfile
 import time
@@ -15,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -125,7 +125,7 @@ def main() -> None:
     about = machine()
     began_s = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="animatrix-bench-") as folder:
-        found = asyncio.run(measure_all(n, lambda name: not only or name in only, Path(folder)))
+        found = uvloop.run(measure_all(n, lambda name: not only or name in only, Path(folder)))
     given.out.mkdir(parents=True, exist_ok=True)
     report = {
         "machine": about,
