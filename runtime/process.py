@@ -16,6 +16,7 @@ import structlog
 import uvloop
 
 from contracts.subjects import Service
+from runtime import garbage
 from runtime.bus import Bus
 from runtime.health import Check, health_app
 from runtime.http_server import listen, serve_http
@@ -76,6 +77,7 @@ async def serve(service: Service, build: Build, shared: SharedSettings) -> int:
                 service, shared, bus, open_media_store(shared), stopping, shared.instance
             )
             async with build(runtime) as app:
+                garbage.settle()
                 return await _run(runtime, app)
     finally:
         await asyncio.to_thread(provider.shutdown)

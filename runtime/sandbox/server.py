@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, cast
 
+from runtime import garbage
+
 _MAX_REPLY_BYTES = 64 * 1024
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -199,4 +201,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     chosen = cast(_Tasks, importlib.import_module(sys.argv[1]))
     chosen.preload()
+    garbage.settle()  # a child that looked through what is loaded would copy it all
     _Server(chosen).serve()
