@@ -1,7 +1,7 @@
 """The bus as a service has it: one connection, and everything that is said or asked over it.
 
-The only user of FastStream. Owns the connection, reading and fetching; publishing is in
-runtime.publishing, the lock of a job in runtime.deciding. Must not know what an event leads to.
+The only user of FastStream, which keeps the connection. Owns that and reading; fetching is in
+runtime.fetching, publishing in runtime.publishing, the lock of a job in runtime.deciding. Must not know what an event leads to.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 import structlog
 from faststream.nats import NatsBroker
-from faststream.nats.prometheus import NatsPrometheusMiddleware
 from faststream.nats.security import NatsUserPassword
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 from nats.js.kv import KeyValue
-from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
 from contracts import subjects
@@ -51,7 +49,6 @@ from runtime.fetching import Fetching
 from runtime.follow import Followed, follow
 from runtime.publishing import Publisher
 from runtime.settings import nats_servers
-from runtime.subject_family import family_metrics
 from runtime.tail_memory import TailMemory
 from runtime.tails import (
     AssetTail,
@@ -130,7 +127,6 @@ class Bus:
             closed_cb=closed,
             reconnected_cb=self._fetching.ask_anew,
             error_cb=failed,
-            middlewares=[family_metrics(NatsPrometheusMiddleware(registry=REGISTRY))],
             logger=None,
         )
 
