@@ -1,7 +1,8 @@
 """The bus as a service has it: one connection, and everything that is said or asked over it.
 
 The only user of FastStream, which keeps the connection. Owns that and reading; fetching is in
-runtime.fetching, publishing in runtime.publishing, the lock of a job in runtime.deciding. Must not know what an event leads to.
+runtime.fetching, publishing in runtime.publishing, the lock of a job in runtime.deciding. Must not
+know what an event leads to.
 """
 
 from __future__ import annotations
