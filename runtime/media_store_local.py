@@ -77,17 +77,22 @@ class LocalMediaStore:
         """See MediaStore. On the same file system the file gets a second name and is not copied."""
         target, staged = self._path(key), self._staging / new_id()
         self._refuse_when_away()
+
+        def name() -> StoredFile:
+            # Each way to a thread and back costs more than what is done there to a small file.
+            known = sha256 or _sha256_of(path)
+            size_bytes = _linked(path, staged)
+            self._move(staged, target)
+            return StoredFile(key=key, sha256=known, size_bytes=size_bytes)
+
         try:
-            known = sha256 or await asyncio.to_thread(_sha256_of, path)
-            size_bytes = await asyncio.to_thread(_linked, path, staged)
-            await asyncio.to_thread(self._move, staged, target)
+            return counted(await asyncio.to_thread(name))
         except OSError as trouble:
             if trouble.errno not in _CANNOT_LINK:
                 raise
             return await self._copy_file(key, path)
         finally:
             staged.unlink(missing_ok=True)
-        return counted(StoredFile(key=key, sha256=known, size_bytes=size_bytes))
 
     async def _copy_file(self, key: str, path: Path) -> StoredFile:
         async def chunks() -> AsyncIterator[bytes]:
@@ -109,8 +114,7 @@ class LocalMediaStore:
             with staged.open("xb") as sink:
                 sink.write(data)
                 sink.flush()
-                os.fsync(sink.fileno())
-            self._move(staged, target)
+                self._settle(sink.fileno(), staged, target)
         finally:
             staged.unlink(missing_ok=True)
 
@@ -133,11 +137,14 @@ class LocalMediaStore:
                     else:
                         await asyncio.to_thread(write, data)
                 sink.flush()
-                await asyncio.to_thread(os.fsync, sink.fileno())
-            await asyncio.to_thread(self._move, staged, target)
+                await asyncio.to_thread(self._settle, sink.fileno(), staged, target)
         finally:
             staged.unlink(missing_ok=True)
         return counted(StoredFile(key=key, sha256=digest.hexdigest(), size_bytes=size_bytes))
+
+    def _settle(self, file: int, staged: Path, target: Path) -> None:
+        os.fsync(file)
+        self._move(staged, target)
 
     def _move(self, staged: Path, target: Path) -> None:
         self._refuse_when_away()  # else its folders would be made where it is mounted
@@ -181,6 +188,8 @@ class LocalMediaStore:
                     return
                 left = None if left is None else left - len(data)
                 yield data
+                if len(data) < want:
+                    return
 
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[Path]:

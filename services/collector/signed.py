@@ -59,7 +59,8 @@ async def sign(work: Work, made: Made, signer: Signer, made_by: str, tell_prompt
         sources["video"] = (made.video.path, _MP4, delivery.video_key)
     if made.pose_preview is not None and delivery.pose_preview_key is not None:
         sources["pose_preview"] = (made.pose_preview.path, _MP4, delivery.pose_preview_key)
-    unsigned = {name: await _sha256(path) for name, (path, _, _) in sources.items()}
+    hashes = await asyncio.to_thread(_sha256_of_all, [path for path, _, _ in sources.values()])
+    unsigned = dict(zip(sources, hashes, strict=True))
     to_sign = {
         name: ToSign(
             path,
@@ -70,12 +71,11 @@ async def sign(work: Work, made: Made, signer: Signer, made_by: str, tell_prompt
         for name, (path, mime, key) in sources.items()
     }
     await sign_files(signer, list(to_sign.values()))
-    for file in to_sign.values():
-        await _refuse_changes(file)
+    await asyncio.to_thread(_refuse_changes, list(to_sign.values()))
     paths = {name: file.target for name, file in to_sign.items()}
     return Signed(
         paths,
-        f"signed-{await _name(list(paths.values()))}",
+        f"signed-{await asyncio.to_thread(_name, list(paths.values()))}",
         ManifestCredentials(
             certificate_subject=certificate.subject,
             certificate_issuer=certificate.issuer,
@@ -87,20 +87,21 @@ async def sign(work: Work, made: Made, signer: Signer, made_by: str, tell_prompt
     )
 
 
-async def _refuse_changes(file: ToSign) -> None:
-    change = await asyncio.to_thread(change_of, file.source, file.target, file.mime_type)
-    if change is not None:
-        raise SigningFailed(f"{file.target.name} is not as verified before: {change}")
+def _refuse_changes(files: Sequence[ToSign]) -> None:
+    for file in files:
+        change = change_of(file.source, file.target, file.mime_type)
+        if change is not None:
+            raise SigningFailed(f"{file.target.name} is not as verified before: {change}")
 
 
-async def _name(paths: Sequence[Path]) -> str:
-    hashes = sorted([await _sha256(path) for path in paths])
+def _name(paths: Sequence[Path]) -> str:
+    hashes = sorted(_sha256_of_all(paths))
     return sha256_hex("".join(hashes).encode())[:_FOLDER_DIGITS]
 
 
-async def _sha256(path: Path) -> str:
-    def read() -> str:
+def _sha256_of_all(paths: Sequence[Path]) -> list[str]:
+    hashes = []
+    for path in paths:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    return await asyncio.to_thread(read)
+            hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashes
