@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.errors import CATALOGUE, ErrorCode, error_info
+from contracts.errors.catalogue import GROUPS
 
 WORDS_FOR_OPERATORS = ("comfyui", "node", "lora", "fp8", "sampler", "cfg", "traceback", "nats")
 
@@ -16,6 +17,10 @@ def test_every_code_has_a_plain_sentence_and_a_remedy(code: ErrorCode) -> None:
         assert text.endswith(".")
         assert text[0].isupper()
         assert not any(word in text.lower().split() for word in WORDS_FOR_OPERATORS)
+
+
+def test_every_code_stands_in_one_group() -> None:
+    assert sorted(code for group in GROUPS for code in group) == sorted(ErrorCode)
 
 
 def test_the_exact_cause_stays_apart_from_what_the_user_reads() -> None:
