@@ -19,6 +19,7 @@ from typing import Any, Literal
 from contracts.errors import ErrorCode
 from contracts.media import AudioFacts, CropBox, ImageFacts, MediaFacts, MediaKind, VideoFacts
 from runtime.sandbox.client import SANDBOX, ChildEnd, ChildLimits, SandboxBroken, SandboxLost
+from runtime.sandbox.timing import whole_rate
 from runtime.sniff import HEAD_BYTES, FileRefused, Format, executable, identify, referring
 
 __all__ = [
@@ -122,6 +123,11 @@ class DeliveryFacts:
     metadata: dict[str, str]
     audio: DeliveredAudio | None
     on_time: bool | None = None
+
+    @property
+    def whole_rate(self) -> int:
+        """Frames a second as an order can ask for them, at least 1."""
+        return whole_rate(self.mean_rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from runtime.sandbox import delivered
 from runtime.sandbox.decoding import opened, pictures_of
 from runtime.sandbox.refusal import Refused
+from runtime.sandbox.timing import whole_rate
 
 _DEMUXER = "mov"
 _WITHOUT_SEI = "filter_units=remove_types=6"
@@ -41,17 +42,13 @@ def examine(sources: list[int], writes: list[int], parameters: dict[str, Any]) -
     if any(segment["codec"] != parameters["codec"] for segment in segments):
         return {"segments": segments, "copy": None}
     target, *pictures = writes
-    fps = parameters["fps"] or _whole_rate(segments[0])
+    mean = segments[0]["mean_rate"]
+    fps = parameters["fps"] or whole_rate(Fraction(*mean) if mean else None)
     ticks_per_frame = parameters["ticks_per_frame"]
     with open(target, "r+b", closefd=False) as sink:
         _copy(sources, segments, sink, fps * ticks_per_frame, ticks_per_frame)
     copy = {**asked, "packets_only": False, "fps": None}
     return {"segments": segments, "copy": delivered.examine(target, pictures, copy)}
-
-
-def _whole_rate(segment: dict[str, Any]) -> int:
-    mean = segment["mean_rate"]
-    return max(1, round(Fraction(*mean))) if mean else 1
 
 
 def _copy(

@@ -49,6 +49,14 @@ def mean_rate(
     return nearest if abs(nearest - rate) <= rate * _SNAP else rate.limit_denominator(1001)
 
 
+def whole_rate(rate: Fraction | None) -> int:
+    """The whole number of frames a second nearest to a rate; at least 1, also for an unknown one.
+
+    What is made anew of a video comes at this rate: orders know no other.
+    """
+    return max(1, round(rate)) if rate else 1
+
+
 def duration_s(
     pts: Sequence[int], time_base: Fraction, last_duration: int, rate: Fraction
 ) -> float:

@@ -45,7 +45,7 @@ def joined_frame(sources: Sequence[Source]) -> Frame:
     return Frame(
         width_px=first.width_px,
         height_px=first.height_px,
-        fps=max(1, round(first.mean_rate or 1)),
+        fps=first.whole_rate,
         frames=sum(source.order.take_frames for source in sources),
     )
 

@@ -75,7 +75,7 @@ def segment_faults(
     wanted = Frame(
         width_px=frame.width_px if frame else facts.width_px,
         height_px=frame.height_px if frame else facts.height_px,
-        fps=frame.fps if frame else max(1, round(facts.mean_rate or 1)),
+        fps=frame.fps if frame else facts.whole_rate,
         frames=order.file_frames,
     )
     return _picture_faults(facts, wanted)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from contracts.errors import ErrorCode
 from runtime.probe import ProbeRefused, inspect_delivery
+from runtime.sandbox.timing import whole_rate
 from tests.support.hostile_media import truncated
 from tests.support.media import Size, counter_picture, counter_video, tone, uneven_times
 
@@ -37,6 +38,14 @@ async def test_an_uneven_video_has_no_rate(tmp_path: Path) -> None:
     facts = await inspect_delivery(counter_video(tmp_path / "a.mp4", times=uneven_times(30)))
     assert facts.rate is None
     assert facts.mean_rate is not None
+
+
+@pytest.mark.parametrize(
+    ("rate", "whole"),
+    [(Fraction(16), 16), (Fraction(30_000, 1001), 30), (Fraction(1, 3), 1), (None, 1)],
+)
+def test_an_order_asks_for_the_nearest_whole_rate(rate: Fraction | None, whole: int) -> None:
+    assert whole_rate(rate) == whole
 
 
 async def test_an_index_at_the_end_is_not_fast_start(tmp_path: Path) -> None:
