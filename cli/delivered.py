@@ -20,7 +20,8 @@ from cli.answers import DeliveredFile, Outputs
 from cli.client import ApiClient
 from cli.demo_assets import sha256_of
 from cli.trouble import Trouble
-from runtime.probe import DeliveredContainer, DeliveryFacts, ProbeRefused, inspect_delivery
+from runtime.delivery_facts import DeliveredContainer, DeliveryFacts, inspect_delivery
+from runtime.probe import ProbeRefused
 from runtime.sandbox.client import SandboxBroken, SandboxLost
 
 POSTER, MANIFEST = "poster.jpg", "job_manifest.json"

@@ -10,16 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from runtime.probe import (
-    DECODING_THREADS,
-    DEFAULT_LIMITS,
-    DeliveryFacts,
-    ProbeLimits,
-    ShownPictures,
-    delivery_facts,
-    stream_parameters,
-    told_facts,
-)
+from runtime.delivery_facts import DECODING_THREADS, DeliveryFacts, ShownPictures, delivery_facts
+from runtime.probe import DEFAULT_LIMITS, ProbeLimits, stream_parameters, told_facts
 from runtime.sandbox.client import SANDBOX
 
 MAX_COPY_BYTES = 8 << 30
@@ -51,7 +43,7 @@ async def copy_pictures(
     Nothing but the pictures is copied: no sound, no tag, no SEI. The clock of the copy has
     `ticks_per_frame` at `fps`, or at the rate of the first source. The pictures of `shown` are
     taken of the copy. It is decoded by `threads`: one costs a fifth less, two are sooner done.
-    Raises as runtime.probe.inspect_delivery, and OSError when there is no room.
+    Raises as runtime.delivery_facts.inspect_delivery, and OSError when there is no room.
     """
     parameters = {
         **stream_parameters(limits),

@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from runtime.sandbox import delivered
-from runtime.sandbox.decoding import opened, pictures_of
+from runtime.sandbox.opening import opened, pictures_of
 from runtime.sandbox.refusal import Refused
 from runtime.sandbox.timing import whole_rate
 

@@ -18,11 +18,11 @@ from runtime.sandbox.timing import even_rate, mean_rate, on_time
 
 
 def examine(source: int, writes: list[int], parameters: dict[str, Any]) -> dict[str, Any]:
-    """What the file is; keys as in runtime.probe.DeliveryFacts, fractions as [num, den].
+    """What the file is; keys as in runtime.delivery_facts.DeliveryFacts, fractions as [num, den].
 
     Parameters: demuxer, fps (the rate at which frames should come, or None), max_side_px,
     max_duration_s, packets_only (count packets and decode nothing), threads (that decode),
-    pictures (what is shown, as in runtime.probe, with three outputs; or None). Raises Refused when
+    pictures (what is shown: a WantedPictures, with three outputs; or None). Raises Refused when
     the file is truncated or has no picture.
     """
     demuxer, fps = parameters["demuxer"], parameters["fps"]

@@ -30,7 +30,7 @@ class Showing:
     """
 
     def __init__(self, wanted: dict[str, Any]) -> None:
-        """Nothing seen yet. `wanted` has the fields of runtime.probe.WantedPictures."""
+        """Nothing seen yet. `wanted` has the fields of runtime.delivery_facts.WantedPictures."""
         self._wanted = wanted
         self._seen = 0
         self._first: Image.Image | None = None

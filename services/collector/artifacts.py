@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.plan import Frame
-from runtime.probe import ShownPictures, WantedPictures
+from runtime.delivery_facts import ShownPictures, WantedPictures
 
 PREVIEW_FPS = 8
 PREVIEW_LONGEST_S = 4.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.plan import Frame
-from runtime.probe import ShownPictures
+from runtime.delivery_facts import ShownPictures
 from runtime.tasks import end, side_by_side
 from runtime.telemetry import span
 from services.collector.adapters.intake import copy_proved

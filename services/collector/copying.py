@@ -15,7 +15,8 @@ from pathlib import Path
 
 from contracts.plan import Frame
 from runtime.copying import Copied, copy_pictures
-from runtime.probe import DECODING_THREADS, ProbeRefused
+from runtime.delivery_facts import DECODING_THREADS
+from runtime.probe import ProbeRefused
 from runtime.telemetry import span
 from services.collector.adapters.inspection import parameter_sets_of
 from services.collector.joining import TICKS_PER_FRAME, Source, joined_frame, reason_to_encode

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contracts.base import StoredFile
 from contracts.plan import RenderOrder
-from runtime.probe import ShownPictures
+from runtime.delivery_facts import ShownPictures
 from runtime.telemetry import span
 from services.collector.adapters.gathering import Gathered, gather
 from services.collector.adapters.proving import prove_others, read_index

@@ -16,8 +16,8 @@ from typing import Any
 import ffmpeg
 
 from contracts.plan import Frame
+from runtime.delivery_facts import DeliveryFacts
 from runtime.ffmpeg import SAFE_DEMUXERS, SAFE_INPUT_OPTIONS, SAFE_PROTOCOLS, file_url
-from runtime.probe import DeliveryFacts
 from services.collector.coding import EXACT_SCALER, REPEATABLE, VIDEO_CRF, VIDEO_PRESET
 from services.collector.h264 import SEI_NAL_TYPE, frames_only
 from services.collector.ordering import SegmentOrder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.probe import DeliveredContainer
+from runtime.delivery_facts import DeliveredContainer
 from services.collector.artifacts import PictureFiles
 from services.collector.rendering import Rendered
 

@@ -17,8 +17,8 @@ import structlog
 
 from contracts.plan import Frame
 from contracts.stages import VideoRenderStage
+from runtime.delivery_facts import DeliveryFacts, ShownPictures
 from runtime.ffmpeg import FfmpegFailed, run_ffmpeg
-from runtime.probe import DeliveryFacts, ShownPictures
 from runtime.telemetry import span
 from services.collector.adapters.inspection import measure
 from services.collector.faults import ResultFault, invalid

@@ -16,8 +16,8 @@ from contracts import keys
 from contracts.base import StoredFile, canonical_bytes
 from contracts.events import JobOutputs
 from contracts.plan import Delivery, PictureIndex
+from runtime.delivery_facts import DeliveryFacts
 from runtime.media_store import MediaStore
-from runtime.probe import DeliveryFacts
 from runtime.tasks import side_by_side
 from services.collector.adapters.intake import read_proved
 from services.collector.made import Made

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.plan import Frame
-from runtime.probe import DeliveredContainer, DeliveryFacts
+from runtime.delivery_facts import DeliveredContainer, DeliveryFacts
 from services.collector.coding import AUDIO_RATE_HZ
 from services.collector.ordering import SegmentOrder
 

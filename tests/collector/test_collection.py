@@ -15,8 +15,8 @@ from PIL import Image
 from contracts.base import StoredFile, sha256_hex
 from contracts.errors import ErrorCode
 from contracts.events import JobOutputs
+from runtime.delivery_facts import inspect_delivery
 from runtime.media_store_local import LocalMediaStore
-from runtime.probe import inspect_delivery
 from services.collector.collection import Making, collect
 from services.collector.faults import ResultFault
 from services.collector.manifest import DebugMetadata, JobManifest

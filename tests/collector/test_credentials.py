@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from cli.trial_certificate import TEST_NAME, CertificateFiles, ensure_test_certificate
 from contracts.base import StoredFile, sha256_hex
 from contracts.events import JobOutputs
+from runtime.delivery_facts import inspect_delivery
 from runtime.media_store_local import LocalMediaStore
 from runtime.outcome import Retry
-from runtime.probe import inspect_delivery
 from services.collector.adapters.signing import (
     Signer,
     SigningFailed,

@@ -25,7 +25,7 @@ from contracts.plan import (
     StepOutput,
     StepResult,
 )
-from runtime.probe import DeliveredAudio, DeliveryFacts
+from runtime.delivery_facts import DeliveredAudio, DeliveryFacts
 from services.collector.artifacts import poster_index, preview_plan, preview_size
 from services.collector.faults import ResultFault
 from services.collector.h264 import frames_only, parameter_sets

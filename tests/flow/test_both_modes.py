@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.probe import inspect_delivery
+from runtime.delivery_facts import inspect_delivery
 from tests.support.system import System, ended, sse, submit, upload
 
 FILES = {

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.probe import inspect_delivery
+from runtime.delivery_facts import inspect_delivery
 from tests.support.media import Size, counter_video, photo, tone
 from tests.support.system import ended, submit, upload
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from contracts.media import AudioRecipe, VideoRecipe
+from runtime.delivery_facts import inspect_delivery
 from runtime.ffmpeg import run_ffmpeg
-from runtime.probe import inspect_delivery, probe_media
+from runtime.probe import probe_media
 from services.ingest.normalising import audio_arguments, video_arguments
 from services.ingest.verification import difference
 from tests.support.media import (

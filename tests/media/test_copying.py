@@ -11,7 +11,8 @@ import pytest
 from contracts.errors import ErrorCode
 from runtime import copying
 from runtime.copying import copy_pictures
-from runtime.probe import ProbeLimits, ProbeRefused, SandboxBroken, inspect_delivery
+from runtime.delivery_facts import inspect_delivery
+from runtime.probe import ProbeLimits, ProbeRefused, SandboxBroken
 from tests.support.hostile_media import truncated
 from tests.support.media import Size, counter_video
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from contracts.errors import ErrorCode
-from runtime.probe import ProbeRefused, inspect_delivery
+from runtime.delivery_facts import inspect_delivery
+from runtime.probe import ProbeRefused
 from runtime.sandbox.timing import whole_rate
 from tests.support.hostile_media import truncated
 from tests.support.media import Size, counter_picture, counter_video, tone, uneven_times

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
-from runtime.probe import ShownPictures, WantedPictures, inspect_delivery
+from runtime.delivery_facts import ShownPictures, WantedPictures, inspect_delivery
 from tests.support.media import Size, counter_video, read_counter
 
 SIZE, SMALL = Size(640, 368), Size(320, 184)

@@ -11,8 +11,8 @@ from pathlib import Path
 import ffmpeg
 import numpy as np
 
+from runtime.delivery_facts import DeliveryFacts
 from runtime.ffmpeg import SAFE_INPUT_OPTIONS, file_url
-from runtime.probe import DeliveryFacts
 from services.collector.rendering import ffmpeg_on_results
 from services.collector.seams import BLOCK_PX, Grey
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from contracts.plan import Frame
-from runtime.probe import (
+from runtime.delivery_facts import (
     DeliveredContainer,
     DeliveryFacts,
-    ProbeRefused,
     ShownPictures,
     inspect_delivery,
 )
+from runtime.probe import ProbeRefused
 from services.collector.artifacts import PictureFiles, preview_plan, preview_size
 from services.collector.faults import invalid
 from services.collector.h264 import parameter_sets
