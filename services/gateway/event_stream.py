@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from runtime import tasks
 
@@ -57,16 +57,16 @@ class EventStream(Response):
             streaming.result()
 
     async def _stream(self, send: Send) -> None:
-        async def say(message: Message) -> None:
+        self._sending = True
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        self._sending = False
+        async for message in self._messages:
             self._sending = True
-            await send(message)
+            await send({"type": "http.response.body", "body": message, "more_body": True})
             self._sending = False
             self._sent += 1
-
-        await say({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for message in self._messages:
-            await say({"type": "http.response.body", "body": message, "more_body": True})
-        await say({"type": "http.response.body", "body": b"", "more_body": False})
+        self._sending = True
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import structlog
@@ -26,7 +26,7 @@ from runtime.bus import Bus
 from runtime.tails import BusUnavailable
 from runtime.tasks import end
 from services.gateway.projection import FoldedJob, fold_job, fold_jobs, new_job
-from services.gateway.subscriptions import END, Subscription
+from services.gateway.subscriptions import Subscription, TooSlow
 from services.gateway.told import Told, told
 
 log = structlog.get_logger()
@@ -158,7 +158,7 @@ class Fanout:
                 continue
             try:
                 subscription.hear(item, now_s)
-            except asyncio.QueueFull:
+            except TooSlow:
                 log.warning("stream cut off: the client is too slow")
                 CUT_OFF.inc()
                 self.end(subscription)
@@ -166,9 +166,7 @@ class Fanout:
     def end(self, subscription: Subscription) -> None:
         """Cut a subscription off: its client gets nothing more, and may come again."""
         self._leave(subscription)
-        while subscription.items.full():
-            subscription.items.get_nowait()
-        subscription.items.put_nowait(END)
+        subscription.end()
 
     def _leave(self, subscription: Subscription) -> None:
         some = self._subscriptions.get(subscription.job_id, set())
@@ -187,21 +185,6 @@ class Fanout:
         finally:
             CLIENTS.dec()
             self._leave(subscription)
-
-    async def live(
-        self, subscription: Subscription, silence_s: float
-    ) -> AsyncIterator[tuple[Told | Progress, ...]]:
-        """What reaches the subscription, until it is cut off or the gateway stops: all that waits
-        at once, in order, and nothing whenever nothing came for so long."""
-        items = subscription.items
-        with subscription.broken_silence(silence_s):
-            while True:
-                waiting = [await items.get()]
-                while not items.empty():
-                    waiting.append(items.get_nowait())
-                yield tuple(item for item in waiting if not isinstance(item, str))
-                if waiting[-1] is END:
-                    return
 
     async def begun(self) -> None:
         """Wait until the streams are followed, at most two seconds: a moment after the start."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal
 
 from contracts.events import Progress
 from services.gateway.told import Told
@@ -17,51 +15,79 @@ from services.gateway.told import Told
 ITEMS_AT_MOST = 500
 """More than that waits for nobody: its client is too slow."""
 
-Sign = Literal["silence", "end"]
-SILENCE: Sign = "silence"
-END: Sign = "end"
+
+class TooSlow(Exception):
+    """More waits for a client than it will ever catch up with."""
 
 
-@dataclass(slots=True, eq=False)
 class Subscription:
     """A client's place in the fan-out: one job or all (None), of one owner or of all (None).
 
-    `items` ends with a sign when it is cut off; `heard_s` is when something came last, by the
-    clock of the loop.
+    Made for many: an event wakes whoever waits, and costs no timer and no task.
     """
 
-    job_id: str | None
-    owner: str | None
-    items: asyncio.Queue[Told | Progress | Sign] = field(
-        default_factory=lambda: asyncio.Queue(ITEMS_AT_MOST)
-    )
-    heard_s: float = 0.0
+    def __init__(self, job_id: str | None, owner: str | None) -> None:
+        """Nothing waits yet."""
+        self.job_id = job_id
+        self.owner = owner
+        self._waiting: list[Told | Progress] = []
+        self._awaited: asyncio.Future[None] | None = None
+        self._silent = False
+        self._ended = False
+        self._heard_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many events its client has not taken yet."""
+        return len(self._waiting)
 
     def hear(self, item: Told | Progress, at_s: float) -> None:
-        """Take what came. Raises asyncio.QueueFull when its client reads too slowly."""
-        self.items.put_nowait(item)
-        self.heard_s = at_s
+        """Take what came, at a time of the loop's clock. Raises TooSlow."""
+        if len(self._waiting) >= ITEMS_AT_MOST:
+            raise TooSlow
+        self._waiting.append(item)
+        self._heard_s = at_s
+        self._wake()
+
+    def end(self) -> None:
+        """Nothing more comes; what waits is still told."""
+        self._ended = True
+        self._wake()
+
+    async def news(self) -> list[Told | Progress] | None:
+        """All that waits, in order, as soon as anything does; an empty list when silence was
+        broken, None at the end."""
+        if not (self._waiting or self._silent or self._ended):
+            self._awaited = asyncio.get_running_loop().create_future()
+            await self._awaited
+        if self._ended and not self._waiting:
+            return None
+        items, self._waiting, self._silent = self._waiting, [], False
+        return items
 
     @contextmanager
     def broken_silence(self, silence_s: float) -> Iterator[None]:
-        """A sign among the items whenever nothing came for so long.
+        """Inside, `news` come up empty whenever nothing came for so long.
 
         One timer that looks when it is due: a timeout around each wait costs more than the event.
         """
         loop = asyncio.get_running_loop()
-        self.heard_s = loop.time()
+        self._heard_s = loop.time()
         timer: asyncio.TimerHandle
 
         def look() -> None:
             nonlocal timer
-            if self.heard_s + silence_s <= loop.time():
-                if self.items.empty():
-                    self.items.put_nowait(SILENCE)
-                self.heard_s = loop.time()
-            timer = loop.call_at(self.heard_s + silence_s, look)
+            if self._heard_s + silence_s <= loop.time():
+                self._silent, self._heard_s = True, loop.time()
+                self._wake()
+            timer = loop.call_at(self._heard_s + silence_s, look)
 
         timer = loop.call_later(silence_s, look)
         try:
             yield
         finally:
             timer.cancel()
+
+    def _wake(self) -> None:
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)

@@ -14,6 +14,7 @@ from runtime.live_previews import LivePreviews
 from runtime.stamp import now
 from services.gateway import subscriptions
 from services.gateway.fanout import Fanout
+from services.gateway.subscriptions import Subscription
 from services.gateway.told import Told
 from tests.gateway.harness import World, sse, whole_job
 from tests.support.waiting import eventually
@@ -57,23 +58,30 @@ async def test_stream_tells_a_job_from_beginning_to_end_and_ends(world: World) -
     assert told[-1]["data"]["outputs_url"] == f"/api/jobs/{job_id}/outputs"
 
 
+async def everything(subscription: Subscription) -> list[list[Told | Progress]]:
+    """What a subscription that ends still tells, by turns."""
+    turns = []
+    while (items := await subscription.news()) is not None:
+        turns.append(items)
+    return turns
+
+
 async def test_stream_that_hears_nothing_is_kept_alive(world: World) -> None:
     hub = Fanout(world.buses["gateway"])
-    with hub.subscribed(None, None) as quiet:
-        live = hub.live(quiet, 0.01)
-        assert [await anext(live) for _ in range(3)] == [()] * 3
+    with hub.subscribed(None, None) as quiet, quiet.broken_silence(0.01):
+        assert [await quiet.news() for _ in range(3)] == [[]] * 3
         hub.end(quiet)
-        assert [item async for items in live for item in items] == []
+        assert not any(await everything(quiet))
 
 
-async def test_what_comes_while_a_stream_is_busy_is_sent_at_once(world: World) -> None:
+async def test_what_comes_while_a_stream_is_busy_is_told_at_once(world: World) -> None:
     hub = Fanout(world.buses["gateway"])
     news = [Told(n, "job", "a", "queued", "queued", "animate", now()) for n in range(3)]
     with hub.subscribed("job", None) as subscription:
         for item in news:
             hub._hand_out(item, item.owner)
         hub.end(subscription)
-        assert [items async for items in hub.live(subscription, 60)] == [tuple(news)]
+        assert await everything(subscription) == [news]
 
 
 async def test_ended_job_is_told_whole_and_ends_at_once(world: World) -> None:
@@ -219,9 +227,8 @@ async def test_slow_client_is_cut_off_and_others_go_on(
         for number in range(10):
             job = Told(number, f"job-{number}", "a", "queued", "queued", "animate", now())
             hub._hand_out(job, job.owner)
-        left = [item async for items in hub.live(slow, 60) for item in items]
-        assert len(left) < 4
-        assert other.items.qsize() == 1
+        assert [len(items) for items in await everything(slow)] == [3]
+        assert other.waiting == 1
 
 
 async def test_streams_end_when_the_gateway_stops(world: World) -> None:

@@ -141,7 +141,11 @@ async def _subscribed(
         log.info("stream ended: its credential opens nothing any more")
         deps.fanout.end(subscription)
 
-    with deps.fanout.subscribed(job_id, owner) as subscription:
+    silence_s = deps.settings.heartbeat_s
+    with (
+        deps.fanout.subscribed(job_id, owner) as subscription,
+        subscription.broken_silence(silence_s),
+    ):
         watching = asyncio.create_task(watch())
         try:
             yield subscription
@@ -163,7 +167,7 @@ async def _job_stream(
         if latest is not None:
             yield fleeting(latest).encode()
         after = max(seen, tail.last_sequence)
-        async for items in deps.fanout.live(subscription, deps.settings.heartbeat_s):
+        while (items := await subscription.news()) is not None:
             news = _after(items, after)
             yield _WIRE.all_of(news) or _HEARTBEAT
             if any(isinstance(item, Told) and item.terminal for item in news):
@@ -229,7 +233,7 @@ async def _all_stream(deps: Deps, listener: Listener, seen: int | None) -> Async
             yield ServerSentEvent(data="{}", event="ready", id=str(upto)).encode()
         for progress in fanout.progress_of_all(caller.sees_only):
             yield fleeting(progress).encode()
-        async for items in fanout.live(subscription, deps.settings.heartbeat_s):
+        while (items := await subscription.news()) is not None:
             yield _WIRE.all_of(_after(items, upto)) or _HEARTBEAT
 
 
