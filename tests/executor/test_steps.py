@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -14,6 +15,7 @@ from contracts.engines import Pause
 from contracts.plan import ExecutionReport
 from runtime.engine_board import EngineBoard
 from runtime.stamp import now
+from services.executor.comfyui import endings
 from tests.executor.scene import ENGINE, LANE, Scene, until_some
 
 
@@ -58,6 +60,28 @@ async def test_steps_and_engine_seconds_are_counted(scene: Scene) -> None:
     assert counted("steps_total", lane=LANE, outcome="succeeded") == before + 1
     assert counted("engine_seconds_total", engine=ENGINE, state="busy") > busy
     assert counted("generation_seconds_count", family="animate") == runs + 1
+
+
+async def test_outputs_that_take_a_while_are_told_to_be_on_their_way(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "COLLECTING_TOLD_AFTER_S", 0.01)
+    fetch, gateway, phases = endings.fetch_outputs, scene.buses["gateway"], list[str]()
+
+    async def slowly(*given: Any) -> Any:
+        async def collecting() -> bool:
+            told = await gateway.latest_progress(job_id)
+            return told is not None and told.phase == "collecting"
+
+        await until_some(collecting, 20)
+        phases.append("collecting")
+        return await fetch(*given)
+
+    monkeypatch.setattr(endings, "fetch_outputs", slowly)
+    async with scene.executor():
+        job_id = await scene.job()
+        await scene.executed(job_id)
+    assert phases == ["collecting"]
 
 
 async def test_two_steps_run_one_after_the_other(scene: Scene) -> None:

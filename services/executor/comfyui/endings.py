@@ -5,6 +5,7 @@ Owns the order store → step_finished → what follows. Rules of repeating are 
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import structlog
@@ -36,10 +37,13 @@ from services.executor.adapters.transfers import (
     store_log,
 )
 from services.executor.cancelling import withdraw
-from services.executor.comfyui.work import Work, store_graph
+from services.executor.comfyui.work import Work
 from services.executor.deps import Deps, Seat
 
 log = structlog.get_logger()
+
+COLLECTING_TOLD_AFTER_S = 0.25
+"""Outputs that are fetched sooner need no report: what follows tells that they are there."""
 
 
 async def conclude(
@@ -74,16 +78,18 @@ async def conclude(
 async def _succeeded(
     ending: Succeeded, work: Work, deps: Deps[ComfyLink], seen_running_s: float
 ) -> None:
-    await deps.bus.progress(work.progress("collecting", 1.0))
+    telling = asyncio.create_task(_tell_collecting(work, deps))
     try:
         outputs, graph, engine_log = await tasks.side_by_side(
             fetch_outputs(deps.link, deps.media, work.step.outputs, ending.outputs, work.folder),
-            store_graph(deps.media, work),
+            work.kept.stored(),
             store_log(deps.media, work.folder, ending, ending.record),
         )
     except ResultAbsent as absent:
         await deps.ledger.failed(work.event, ErrorCode.RESULT_MISSING, str(absent))
         return
+    finally:
+        await tasks.end([telling])
     ran_s = _ran_s(ending.record, seen_running_s)
     waited_s = max(0.0, (now() - work.event.occurred_at).total_seconds() - ran_s)
     family = metrics.family_of(work.event.lane)
@@ -103,6 +109,11 @@ async def _succeeded(
     failpoints.reach("after-finish-before-publish")
     await deps.ledger.finished(work.event, result)
     await deps.ledger.go_on(work.event, work.plan)
+
+
+async def _tell_collecting(work: Work, deps: Deps[ComfyLink]) -> None:
+    await asyncio.sleep(COLLECTING_TOLD_AFTER_S)
+    await deps.bus.progress(work.progress("collecting", 1.0))
 
 
 def _ran_s(record: Record | None, seen_running_s: float) -> float:

@@ -25,7 +25,7 @@ from services.executor.adapters.transfers import InputRejected, upload_inputs
 from services.executor.cancelling import withdraw
 from services.executor.comfyui import endings
 from services.executor.comfyui.watching import Watch
-from services.executor.comfyui.work import Work, read_work, store_graph
+from services.executor.comfyui.work import Work, read_work
 from services.executor.deps import CHANGED_RETRY_S, ELSEWHERE_RETRY_S, Deps, Known, Seat, Ticket
 from services.executor.stopping import until_over
 
@@ -121,7 +121,7 @@ async def _submit(work: Work, deps: Deps[ComfyLink]) -> Outcome | None:
     if await _fits_another_only(work, deps):
         return Retry(ELSEWHERE_RETRY_S, "another engine has what this step needs")
     # The engine need not wait for the disk; a graph that it refuses is kept all the same.
-    storing = asyncio.create_task(store_graph(deps.media, work))
+    storing = asyncio.create_task(work.kept.stored())
     try:
         return await _post(work, deps)
     finally:

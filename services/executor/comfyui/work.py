@@ -19,6 +19,22 @@ from services.executor.pace import Phase
 from services.executor.work import UnfitPlan, progress_of, proved
 
 
+class KeptGraph:
+    """The graph as submitted, as a file in the attempt's folder: stored once by this process, with
+    the same bytes however often it is done."""
+
+    def __init__(self, media: MediaStore, key: str, graph: Graph) -> None:
+        """Nothing is stored yet."""
+        self._media, self._key, self._graph = media, key, graph
+        self._stored: StoredFile | None = None
+
+    async def stored(self) -> StoredFile:
+        """The file, once it lies in the media store."""
+        if self._stored is None:
+            self._stored = await self._media.put_bytes(self._key, canonical_bytes(self._graph))
+        return self._stored
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A step's attempt with everything it needs; `folder` is its place in the media store.
@@ -30,6 +46,7 @@ class Work:
     plan: RunPlan
     step: Step
     graph: Graph
+    kept: KeptGraph
     uploads: tuple[StepUpload, ...]
     prompt_id: str
     folder: str
@@ -55,17 +72,14 @@ async def read_work(media: MediaStore, event: StepReady, known: Known) -> Work:
     graph = read_graph(await proved(media, step.graph))
     carried = checkpoints_of(step, {n: done.result for n, done in known.state.finished.items()})
     bound = bind(graph, step, job_id=event.job_id, attempt=event.attempt, checkpoints=carried)
+    folder = keys.step_attempt(event.job_id, event.step, event.attempt)
     return Work(
         event=event,
         plan=plan,
         step=step,
         graph=bound,
+        kept=KeptGraph(media, f"{folder}/graph.json", bound),
         uploads=(*step.uploads, *carried),
         prompt_id=comfy_prompt_id(event.job_id, event.attempt, event.stage, event.segment),
-        folder=keys.step_attempt(event.job_id, event.step, event.attempt),
+        folder=folder,
     )
-
-
-async def store_graph(media: MediaStore, work: Work) -> StoredFile:
-    """The graph as submitted, in the attempt's folder; the same bytes however often it is done."""
-    return await media.put_bytes(f"{work.folder}/graph.json", canonical_bytes(work.graph))
