@@ -15,6 +15,7 @@ from contracts.engines import Pause
 from contracts.plan import ExecutionReport
 from runtime.engine_board import EngineBoard
 from runtime.stamp import now
+from services.executor.adapters.transfers import fetch_outputs
 from services.executor.comfyui import endings
 from tests.executor.scene import ENGINE, LANE, Scene, until_some
 
@@ -66,16 +67,16 @@ async def test_outputs_that_take_a_while_are_told_to_be_on_their_way(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endings, "COLLECTING_TOLD_AFTER_S", 0.01)
-    fetch, gateway, phases = endings.fetch_outputs, scene.buses["gateway"], list[str]()
+    gateway, phases = scene.buses["gateway"], list[str]()
 
     async def slowly(*given: Any) -> Any:
-        async def collecting() -> bool:
+        async def collecting() -> bool | None:
             told = await gateway.latest_progress(job_id)
-            return told is not None and told.phase == "collecting"
+            return True if told is not None and told.phase == "collecting" else None
 
         await until_some(collecting, 20)
         phases.append("collecting")
-        return await fetch(*given)
+        return await fetch_outputs(*given)
 
     monkeypatch.setattr(endings, "fetch_outputs", slowly)
     async with scene.executor():
