@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,11 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
+from sqlalchemy.exc import OperationalError
 
 from services.gateway.access.sealing import Seal, SealBroken, is_sealed
 from services.gateway.adapters.db import tables
-from services.gateway.adapters.db.engine import Database, open_database
+from services.gateway.adapters.db.engine import THREAD_NAME, Database, open_database
 from services.gateway.adapters.db.idempotency import IdempotencyKeys, Submission
 from services.gateway.adapters.db.migrate import drop_read_model, migrate
 from services.gateway.adapters.db.reading import ReadModel
@@ -255,21 +257,19 @@ def test_password_of_the_database_is_not_shown(monkeypatch: pytest.MonkeyPatch) 
     assert "hush" not in repr(Settings())
 
 
-async def test_a_question_that_is_cancelled_twice_leaves_no_task_behind(tmp_path: Path) -> None:
-    """What it left kept the event loop, and so the process, from ending."""
-    opened = open_database(f"sqlite+aiosqlite:///{tmp_path}/gateway.sqlite3")
+async def cancel_twice_while_asking(database: Database, rows: int) -> None:
+    """A task that counts so many rows is over before it has an answer."""
     counting = (
-        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) "
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < :rows) "
         "SELECT count(*) FROM n"
     )
     asking = asyncio.Event()
 
     async def ask() -> None:
-        async with opened.reader.connect() as connection:
+        async with database.reader.connect() as connection:
             asking.set()
-            await connection.execute(sa.text(counting))
+            await connection.execute(sa.text(counting), {"rows": rows})
 
-    before = asyncio.all_tasks()
     task = asyncio.create_task(ask())
     await asking.wait()
     await asyncio.sleep(0.05)
@@ -278,8 +278,39 @@ async def test_a_question_that_is_cancelled_twice_leaves_no_task_behind(tmp_path
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
+
+
+def asking_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == THREAD_NAME}
+
+
+async def test_a_question_that_is_cancelled_twice_leaves_no_task_behind(tmp_path: Path) -> None:
+    """What it left kept the event loop, and so the process, from ending."""
+    opened = open_database(f"sqlite+aiosqlite:///{tmp_path}/gateway.sqlite3")
+    before = asyncio.all_tasks()
+    await cancel_twice_while_asking(opened, 1_000_000)
     await eventually(lambda: asyncio.all_tasks() == before)
     await opened.close()
+
+
+async def test_a_closed_database_has_broken_off_what_nobody_waits_for(tmp_path: Path) -> None:
+    """Its thread answered an event loop that was closed meanwhile."""
+    opened, before = open_database(f"sqlite+aiosqlite:///{tmp_path}/a.sqlite3"), asking_threads()
+    await cancel_twice_while_asking(opened, 10_000_000_000)
+    assert asking_threads() > before
+    await asyncio.wait_for(opened.close(), 30)
+    assert asking_threads() <= before
+
+
+async def test_a_closed_database_answers_nobody_who_still_holds_a_connection(
+    tmp_path: Path,
+) -> None:
+    opened, before = open_database(f"sqlite+aiosqlite:///{tmp_path}/a.sqlite3"), asking_threads()
+    async with opened.reader.connect() as connection:
+        await opened.close()
+        assert asking_threads() <= before
+        with pytest.raises(OperationalError):
+            await connection.execute(sa.text("SELECT 1"))
 
 
 async def test_the_secret_of_share_links_lies_sealed_and_outlives_a_change_of_the_key(

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 import aiosqlite
 from pydantic_core import from_json
@@ -22,6 +26,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_MS = 10_000
+THREAD_NAME = "sqlite"
+"""Of every thread in which a connection asks SQLite."""
 _ONE_STATEMENT = "one_statement"
 _STARTING_UP = frozenset({"57P01", "57P02", "57P03", "08001", "08003", "08004", "08006"})
 """PostgreSQL's states of shutting down, starting up and lost connections."""
@@ -32,18 +38,21 @@ class Database:
     """Engines on one database; on SQLite the writer has exactly one connection.
 
     `asker` shares the reader's connections, for one statement at a time: without a transaction
-    around it, which would cost two more round trips.
+    around it, which would cost two more round trips. `files` are SQLite's connections.
     """
 
     reader: AsyncEngine
     writer: AsyncEngine
     asker: AsyncEngine
+    files: _FileConnections | None = None
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. Nothing of them is left that could answer a closed event loop."""
         await self.reader.dispose()
         if self.writer is not self.reader:
             await self.writer.dispose()
+        if self.files is not None:
+            await self.files.end()
 
 
 AWAY_TYPES = (DBAPIError, PoolTimeout, OSError)
@@ -76,16 +85,20 @@ def open_database(url: str) -> Database:
         return Database(reader=engine, writer=engine, asker=asker)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    files = _FileConnections()
     given: dict[str, Any] = {
         "json_deserializer": from_json,
-        "connect_args": {"async_creator_fn": _StoppedOnce},
+        "connect_args": {"async_creator_fn": files.make},
     }
     reader = create_async_engine(parsed, pool_size=5, **given)
     writer = create_async_engine(parsed, pool_size=1, max_overflow=0, **given)
     _prepare_sqlite(reader, "BEGIN")
     _prepare_sqlite(writer, "BEGIN IMMEDIATE")
     return Database(
-        reader=reader, writer=writer, asker=reader.execution_options(**{_ONE_STATEMENT: True})
+        reader=reader,
+        writer=writer,
+        asker=reader.execution_options(**{_ONE_STATEMENT: True}),
+        files=files,
     )
 
 
@@ -112,7 +125,13 @@ class _StoppedOnce(aiosqlite.Connection):
     def __init__(self, database: str, **options: Any) -> None:
         super().__init__(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
         self._thread.daemon = True
+        self._thread.name = THREAD_NAME
         self._stopped = False
+
+    @property
+    def thread(self) -> Thread:
+        """Where it asks: SQLite knows no other way than to wait."""
+        return self._thread
 
     def stop(self) -> asyncio.Future[Any] | None:
         """Have the thread end; the future is done once it has."""
@@ -120,6 +139,43 @@ class _StoppedOnce(aiosqlite.Connection):
             return None
         self._stopped = True
         return super().stop()
+
+    def abandon(self) -> None:
+        """Stop, and break off what is being asked: nobody waits for an answer."""
+        self.stop()
+        if self._connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # it was closed just now
+                self._connection.interrupt()
+
+
+class _FileConnections:
+    """The connections to one SQLite file.
+
+    A pool forgets a connection whose task was cancelled twice, and one that a task still holds: its
+    thread would answer an event loop that may be closed by then.
+    """
+
+    def __init__(self) -> None:
+        self._made: WeakSet[_StoppedOnce] = WeakSet()
+        self._threads: WeakSet[Thread] = WeakSet()
+
+    def make(self, database: str, **options: Any) -> _StoppedOnce:
+        """A connection, not yet opened."""
+        made = _StoppedOnce(database, **options)
+        self._made.add(made)
+        self._threads.add(made.thread)
+        return made
+
+    async def end(self) -> None:
+        """Abandon what is still open, and wait until every thread has ended."""
+        for connection in list(self._made):
+            connection.abandon()
+        await asyncio.to_thread(_join, [thread for thread in self._threads if thread.is_alive()])
+
+
+def _join(threads: Iterable[Thread]) -> None:
+    for thread in threads:
+        thread.join()
 
 
 def _prepare_sqlite(engine: AsyncEngine, begin: str) -> None:
