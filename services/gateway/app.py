@@ -61,7 +61,13 @@ HOUR_S = 3600.0
 @asynccontextmanager
 async def build(runtime: Runtime) -> AsyncIterator[App]:
     """The gateway as its process runs it. Raises pydantic.ValidationError for wrong settings."""
-    settings = Settings()
+    async with build_with(runtime, Settings()) as app:
+        yield app
+
+
+@asynccontextmanager
+async def build_with(runtime: Runtime, settings: Settings) -> AsyncIterator[App]:
+    """The same with settings that did not come from the environment."""
     uploads_dir = runtime.shared.state_dir / "uploads"
     prepare_folder(uploads_dir)
     sessions = UploadSessions(runtime.shared.state_dir / "upload-sessions")

@@ -29,9 +29,12 @@ from playwright.async_api import (
 )
 
 from tests.browser.studio import Studio, order_faults
+from tests.support.gateway import gateway, gateway_settings, guarded, world
 from tests.support.media import Size, counter_video, photo, tone
 from tests.support.promised import skip_or_fail
 from tests.support.system import System, ended, running_system, submit, upload
+
+__all__ = ["gateway", "gateway_settings", "guarded", "world"]
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 DIST = FRONTEND / "dist"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,35 +13,23 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 
 from contracts.subjects import CONSUMERS
 from runtime.ids import new_id
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.gateway.harness import World, running, whole_job
 from tests.gateway.receiver import Receiver
-from tests.support.bus import BusFactory
-from tests.support.ports import free_port
+from tests.support.gateway import World, whole_job
 from tests.support.promised import skip_or_fail
 from tests.support.waiting import eventually
 
 TRACES = "https://traces.example/search?job={job_id}"
 
 
-@pytest_asyncio.fixture
-async def world(
-    built: Path,
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[World]:
-    """A gateway that knows where traces are and may tell webhooks on this machine."""
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_PORT", str(free_port()))
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_STUDIO_DIR", str(built))
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_TRACE_URL_TEMPLATE", TRACES)
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_WEBHOOK_ALLOWED_NETWORKS", '["127.0.0.0/8"]')
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as made:
-        yield made
+@pytest.fixture
+def gateway_settings(built: Path) -> dict[str, Any]:
+    """It serves the studio, knows where traces are and may tell webhooks on this machine."""
+    return {
+        "studio_dir": built,
+        "trace_url_template": TRACES,
+        "webhook_allowed_networks": ["127.0.0.0/8"],
+    }
 
 
 @pytest_asyncio.fixture

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import async_playwright, expect
 
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.gateway.harness import World, running
-from tests.support.bus import BusFactory
-from tests.support.ports import free_port
+from tests.support.gateway import TOKEN, World
 from tests.support.promised import skip_or_fail
 
-TOKEN = "a-long-enough-token"
 
-
-@pytest_asyncio.fixture
-async def guarded(
-    built: Path,
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[World]:
-    """A gateway that asks everybody who they are."""
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_PORT", str(free_port()))
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_API_TOKEN", TOKEN)
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_STUDIO_DIR", str(built))
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as made:
-        yield made
+@pytest.fixture
+def gateway_settings(built: Path) -> dict[str, Any]:
+    """It serves the studio."""
+    return {"studio_dir": built}
 
 
 async def test_a_key_opens_the_studio_and_an_operators_key_the_console(guarded: World) -> None:

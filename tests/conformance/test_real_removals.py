@@ -17,14 +17,14 @@ import pytest
 
 from services.gateway import engines
 from tests.conformance.rig import RealComfy, skip_unless
-from tests.gateway.conftest import _own_settings, world
+from tests.gateway.conftest import gateway, world
 from tests.gateway.examined import assets as assets_of
 from tests.gateway.examined import capabilities, examined, filled, missing, send
-from tests.gateway.harness import World
 from tests.gateway.wrong_jobs import REMOVALS, WrongJob
+from tests.support.gateway import World
 from tests.support.waiting import eventually
 
-__all__ = ["_own_settings", "world"]
+__all__ = ["gateway", "world"]
 pytestmark = [
     skip_unless("COMFYUI_RIG_START"),
     pytest.mark.timeout(1500),
@@ -58,6 +58,12 @@ NODES = [
     WrongJob("pose-control", {}, "mode_unavailable"),
 ]
 """Jobs whose preprocessors come with custom nodes."""
+
+
+@pytest.fixture
+def gateway_settings() -> dict[str, Any]:
+    """What is wrong is said at once."""
+    return {"wait_for_asset_s": 0}
 
 
 class Refusals:
@@ -106,7 +112,6 @@ async def test_jobs_are_refused_for_what_was_taken_from_the_live_engine(
     record_property: Any,
 ) -> None:
     monkeypatch.setattr(engines, "FRESH_S", 0.0)
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_WAIT_FOR_ASSET_S", "0")
     comfy = RealComfy()
     if not comfy.answers():
         await asyncio.to_thread(comfy.start)

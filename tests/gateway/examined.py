@@ -22,8 +22,8 @@ from runtime.stamp import stamp
 from runtime.tasks import end
 from services.executor.app import build_with
 from services.executor.settings import EngineSettings, Settings
-from tests.gateway.harness import IMAGE_FACTS, World
 from tests.gateway.test_submitting import MP4, PNG, WAV
+from tests.support.gateway import IMAGE_FACTS, World
 from tests.support.waiting import eventually
 
 

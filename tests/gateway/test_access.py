@@ -7,47 +7,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from contracts.events import JobSubmitted
 from runtime.ids import new_id
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway.access.secrets import digest, is_key, mint_key
 from services.gateway.adapters.db import tables
 from services.gateway.adapters.db.credentials import ApiKeys
 from services.gateway.adapters.db.engine import open_database
-from tests.gateway.harness import IMAGE_FACTS, World, running, sse, whole_job
-from tests.support.bus import BusFactory
+from tests.support.gateway import IMAGE_FACTS, OPERATOR, TOKEN, StartGateway, World, sse, whole_job
 from tests.support.media import photo
 from tests.support.waiting import eventually
-
-TOKEN = "a-long-enough-token"
-OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@pytest.fixture(autouse=True)
-def _needs_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_API_TOKEN", TOKEN)
-
-
-@pytest_asyncio.fixture
-async def guarded(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-) -> AsyncIterator[World]:
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as made:
-        yield made
 
 
 async def key_of(world: World, owner: str, role: str, **more: Any) -> dict[str, str]:
@@ -177,16 +153,8 @@ async def test_stream_of_all_jobs_tells_only_ones_own(guarded: World) -> None:
 
 
 @pytest.mark.parametrize("by", ["key", "session", "time"])
-async def test_an_open_stream_ends_when_its_credential_does(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
-    by: str,
-) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_HEARTBEAT_S", "0.2")
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as world:
+async def test_an_open_stream_ends_when_its_credential_does(gateway: StartGateway, by: str) -> None:
+    async with gateway(api_token=TOKEN, heartbeat_s=0.2) as world:
         ann, ben = await key_of(world, "ann", "viewer"), await key_of(world, "ben", "viewer")
         key = ann["Authorization"].removeprefix("Bearer ")
         who = ann
@@ -287,15 +255,9 @@ async def test_every_change_is_in_the_audit_trail_with_who_and_how_it_ended(
 
 
 async def test_submits_beyond_the_rate_are_refused_with_when_to_come_back(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_SUBMITS_PER_MINUTE", "2")
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_UPLOAD_MB_PER_DAY", "1")
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as world:
+    async with gateway(api_token=TOKEN, submits_per_minute=2, upload_mb_per_day=1) as world:
         ann, ben = await key_of(world, "ann", "creator"), await key_of(world, "ben", "creator")
         body = {"ground_truth_asset_id": new_id(), "motion_video_asset_id": new_id()}
         body |= {"prompt": "A knight."}

@@ -9,8 +9,8 @@ from contracts.lifecycle import JobState, fold
 from contracts.subjects import CONSUMERS
 from runtime.ids import new_id
 from services.gateway.dead_letters import stalls
-from tests.gateway.harness import World, whole_job
 from tests.support.examples import JOB
+from tests.support.gateway import World, whole_job
 from tests.support.waiting import eventually
 
 

@@ -11,8 +11,8 @@ from contracts.subjects import CONSUMERS, Consumer
 from runtime.delivery import SKEW_DELIVERIES
 from runtime.ids import new_id
 from runtime.stamp import stamp
-from tests.gateway.harness import IMAGE_FACTS, World, whole_job
 from tests.support import examples
+from tests.support.gateway import IMAGE_FACTS, World, whole_job
 from tests.support.media import Size, photo
 from tests.support.waiting import eventually
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,16 +12,12 @@ from pydantic import ValidationError
 
 from contracts.errors import ErrorCode
 from runtime.ids import new_id
-from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from services.gateway.access.guard import is_loopback_name
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
-from tests.gateway.harness import World, running
 from tests.support import examples
-from tests.support.bus import BusFactory
-
-TOKEN = "a-long-enough-token"
+from tests.support.gateway import OPERATOR, TOKEN, World
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "example.org"])  # noqa: S104
@@ -88,23 +83,15 @@ async def test_pages_of_other_origins_may_change_nothing(
     assert (await world.http.post(url, headers=own)).status_code == 404
 
 
-async def test_with_a_token_every_api_call_needs_it(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_API_TOKEN", TOKEN)
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as world:
-        for wrong in ({}, {"Authorization": "Bearer nope"}, {"Authorization": f"Basic {TOKEN}"}):
-            answer = await world.http.get("/api/jobs", headers=wrong)
-            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-            assert answer.headers["www-authenticate"] == "Bearer"
-        right = {"Authorization": f"Bearer {TOKEN}", "Host": "studio.example"}
-        assert (await world.http.get("/api/jobs", headers=right)).status_code == 200
-        assert (await world.http.get("/healthz")).status_code == 200
-        assert (await world.http.get("/")).status_code == 200
+async def test_with_a_token_every_api_call_needs_it(guarded: World) -> None:
+    for wrong in ({}, {"Authorization": "Bearer nope"}, {"Authorization": f"Basic {TOKEN}"}):
+        answer = await guarded.http.get("/api/jobs", headers=wrong)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    right = {**OPERATOR, "Host": "studio.example"}
+    assert (await guarded.http.get("/api/jobs", headers=right)).status_code == 200
+    assert (await guarded.http.get("/healthz")).status_code == 200
+    assert (await guarded.http.get("/")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from contracts.plan import (
 )
 from runtime.ids import new_id
 from services.gateway.exporting import export_of, exported_files
-from tests.gateway.harness import World, whole_job
 from tests.support.examples import step_result
+from tests.support.gateway import World, whole_job
 
 
 def stored(number: int, name: str) -> StoredFile:

@@ -6,8 +6,8 @@ from typing import Any
 
 from contracts.events import JobSubmitted
 from contracts.media import KeyPose
-from tests.gateway.harness import IMAGE_FACTS, World, board_with_engine
 from tests.gateway.test_submitting import AUDIO_FACTS, PNG, WAV, animate_body
+from tests.support.gateway import IMAGE_FACTS, World, board_with_engine
 
 BOW = {"hint": "a deep bow", "frame": {"x_px": 0, "y_px": 0, "width_px": 300, "height_px": 400}}
 LEAP = {"hint": "a leap", "frame": None}

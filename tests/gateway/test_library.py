@@ -11,7 +11,7 @@ from services.gateway.access.caller import Caller, with_lower
 from services.gateway.adapters.db.engine import open_database
 from services.gateway.adapters.db.library import Presets
 from services.gateway.routes import presets as preset_routes
-from tests.gateway.harness import IMAGE_FACTS, World
+from tests.support.gateway import IMAGE_FACTS, World
 from tests.support.media import photo, tone
 
 

@@ -8,8 +8,8 @@ from contracts.engines import DeforumCapability, EngineSnapshot
 from contracts.events import JobSubmitted
 from runtime.engine_board import EngineBoard
 from services.gateway.engines import FRESH_S
-from tests.gateway.harness import IMAGE_FACTS, World
 from tests.planning.examples import RENDER, STILL, frames, webui
+from tests.support.gateway import IMAGE_FACTS, World
 from tests.support.media import Size, photo
 from tests.support.waiting import eventually
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.engine_board import EngineBoard
-from tests.gateway.harness import World, board_with_engine
 from tests.support.bus import TEST_LANES
+from tests.support.gateway import World, board_with_engine
 
 
 async def test_a_pause_is_told_with_who_when_and_why_and_can_be_undone(world: World) -> None:

@@ -14,7 +14,6 @@ from contracts.errors import ErrorCode, error_info
 from contracts.events import AssetReady, AssetUploaded, JobFailed, RetryRequested
 from contracts.subjects import job_subtree
 from runtime.ids import new_id
-from runtime.media_store_local import LocalMediaStore
 from runtime.nats_process import NatsProcess
 from runtime.provision import LEASE_TTL_S
 from runtime.stamp import stamp
@@ -25,9 +24,9 @@ from services.gateway.adapters.db.migrate import drop_read_model, migrate
 from services.gateway.adapters.db.writing import CheckpointMoved, ReadModelWriter
 from services.gateway.projector import Projector
 from services.gateway.settings import Settings
-from tests.gateway.harness import IMAGE_FACTS, World, running, whole_job
 from tests.support import examples
 from tests.support.bus import BusFactory
+from tests.support.gateway import IMAGE_FACTS, StartGateway, World, whole_job
 from tests.support.waiting import eventually
 
 
@@ -101,15 +100,9 @@ async def listed(world: World) -> list[dict[str, Any]]:
     return page
 
 
-async def test_dropped_read_model_is_rebuilt_bit_for_bit(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-) -> None:
-    state_dir = tmp_path / "state"
-    database = database_of(state_dir)
-    async with running(bus_factory, media_store, state_dir, nats_server.url) as world:
+async def test_dropped_read_model_is_rebuilt_bit_for_bit(gateway: StartGateway) -> None:
+    async with gateway() as world:
+        database = database_of(world.state_dir)
         await history(world)
         last = (await world.buses["gateway"].stream_state("JOBS")).last_sequence
         await eventually(lambda: projected(database, "JOBS", last))
@@ -117,7 +110,7 @@ async def test_dropped_read_model_is_rebuilt_bit_for_bit(
         before = await dump(database)
         shown = await listed(world)
     await drop_read_model(database)
-    async with running(bus_factory, media_store, state_dir, nats_server.url) as world:
+    async with gateway() as world:
         await eventually(lambda: projected(database, "JOBS", last))
         await eventually(lambda: projected(database, "ASSETS", 2))
         assert await dump(database) == before

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +12,18 @@ from prometheus_client import REGISTRY
 from contracts.events import StepFinished
 from runtime.engine_board import EngineBoard
 from runtime.ids import new_id
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway import outlook
-from tests.gateway.harness import World, board_with_engine, running, simulated_engine, whole_job
 from tests.gateway.test_jobs import fail
 from tests.gateway.test_submitting import animate_body
 from tests.support import examples
-from tests.support.bus import BusFactory
+from tests.support.gateway import (
+    StartGateway,
+    World,
+    board_with_engine,
+    simulated_engine,
+    whole_job,
+)
 from tests.support.waiting import eventually
 
 
@@ -110,14 +112,9 @@ async def test_a_saturated_and_a_stalled_queue_are_warnings(
 
 
 async def test_retry_of_an_owner_at_the_limit_is_refused_until_a_job_has_ended(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway,
 ) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_MAX_ACTIVE_JOBS", "1")
-    async with running(bus_factory, media_store, tmp_path / "s", nats_server.url) as world:
+    async with gateway(max_active_jobs=1) as world:
         failed = new_id()
         await world.say(*whole_job(failed)[:6])
         await fail(world, failed)
@@ -131,14 +128,9 @@ async def test_retry_of_an_owner_at_the_limit_is_refused_until_a_job_has_ended(
 
 
 async def test_an_owner_at_the_limit_is_refused_until_a_job_has_ended(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway,
 ) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_MAX_ACTIVE_JOBS", "3")
-    async with running(bus_factory, media_store, tmp_path / "s", nats_server.url) as world:
+    async with gateway(max_active_jobs=3) as world:
         await board_with_engine(world)
         body = await animate_body(world)
         sent = [world.http.post("/api/jobs/animate", json=body) for _ in range(8)]

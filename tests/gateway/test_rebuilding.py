@@ -17,9 +17,9 @@ from services.gateway.adapters.db.migrate import migrate
 from services.gateway.adapters.db.rebuilds import Rebuild, Rebuilds, hash_read_model
 from services.gateway.adapters.db.writing import ReadModelWriter
 from services.gateway.projector import Projector
-from tests.gateway.harness import whole_job
 from tests.gateway.test_projection import database_of, projected
 from tests.support.bus import BusFactory
+from tests.support.gateway import whole_job
 from tests.support.waiting import eventually
 
 

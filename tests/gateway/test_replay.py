@@ -10,7 +10,7 @@ from contracts.errors import ErrorCode, error_info
 from contracts.events import JobCancelled, JobFailed
 from runtime.ids import new_id
 from runtime.stamp import stamp
-from tests.gateway.harness import World, whole_job
+from tests.support.gateway import World, whole_job
 from tests.support.waiting import eventually
 
 

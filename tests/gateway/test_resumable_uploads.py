@@ -13,12 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from services.gateway.upload_sessions import UploadSessions
-from tests.gateway.harness import World, running
 from tests.support import hostile_media
-from tests.support.bus import BusFactory
+from tests.support.gateway import StartGateway, World
 from tests.support.media import photo
 from tests.support.waiting import eventually
 
@@ -115,20 +112,15 @@ async def test_broken_off_piece_is_kept_and_the_upload_goes_on_from_there(world:
 
 
 async def test_upload_goes_on_after_the_gateway_was_started_anew(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    png: bytes,
+    gateway: StartGateway, png: bytes
 ) -> None:
-    state_dir = tmp_path / "state"
-    async with running(bus_factory, media_store, state_dir, nats_server.url) as world:
+    async with gateway() as world:
         url = (await create(world, len(png))).headers["location"]
         await patch(world, url, png[:100], 0)
         # A killed process noted nothing of what it wrote last: the length on the disk counts.
         with next(p for p in sessions(world) if not p.suffix).open("ab") as file:
             file.write(png[100:150])
-    async with running(bus_factory, media_store, state_dir, nats_server.url) as world:
+    async with gateway() as world:
         assert await offset_of(world, url) == 150
         assert (await patch(world, url, png[150:], 150)).status_code == 204
         asset = (await world.http.get(f"/api/assets/{url.rsplit('/', 1)[1]}")).json()

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
-from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from runtime.ids import new_id
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from services.gateway.access.limits import SIGN_INS_PER_MINUTE
-from tests.gateway.harness import World, running
-from tests.support.bus import BusFactory
+from tests.support.gateway import OPERATOR, TOKEN, World
 
-TOKEN = "a-long-enough-token"
 TRACES = "https://traces.example/?job={job_id}"
-OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest_asyncio.fixture
-async def guarded(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[World]:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_API_TOKEN", TOKEN)
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_TRACE_URL_TEMPLATE", TRACES)
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as made:
-        yield made
+@pytest.fixture
+def gateway_settings() -> dict[str, Any]:
+    return {"trace_url_template": TRACES}
 
 
 async def sign_in(world: World, key: str, **headers: str) -> tuple[httpx.Response, dict[str, str]]:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from services.gateway.access.sharing import link, share_of
-from tests.gateway.harness import World, running
-from tests.support.bus import BusFactory
+from tests.support.gateway import OPERATOR, World
 
-TOKEN = "a-long-enough-token"
-OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 SECRET, AT = b"s" * 32, datetime(2026, 1, 1, tzinfo=UTC)
 SHARE = "ab" * 12
 
@@ -41,18 +33,11 @@ def test_only_an_unchanged_link_names_its_share_until_its_end() -> None:
         assert share_of(SECRET, forged, AT) is None, forged
 
 
-@pytest_asyncio.fixture
-async def guarded(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[World]:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_API_TOKEN", TOKEN)
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as made:
-        made.http.headers.update(OPERATOR)
-        yield made
+@pytest.fixture
+def guarded(guarded: World) -> World:
+    """Asked by its operator, where nothing else is said."""
+    guarded.http.headers.update(OPERATOR)
+    return guarded
 
 
 async def shared(world: World, job_id: str) -> dict[str, Any]:

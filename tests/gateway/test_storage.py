@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.gateway.harness import World
+from tests.support.gateway import World
 from tests.support.waiting import eventually
 
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.events import AnyJobEvent, JobEvent
 from runtime.ids import new_id
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from services.gateway.fanout import Fanout
 from services.gateway.told import Told
-from tests.gateway.harness import World, running, sse, whole_job
-from tests.support.bus import BusFactory
-from tests.support.ports import free_port
+from tests.support.gateway import StartGateway, World, sse, whole_job
 from tests.support.waiting import eventually
 
 SHOWN = ["accepted", "uploaded", "queued", "executing", "collecting_outputs", "completed"]
@@ -40,13 +35,13 @@ async def hear(world: World, heard: Heard, wanted: int, *, url: str = "/api/stre
 
 
 async def test_what_happens_while_the_gateway_is_away_is_heard_after_it(
-    bus_factory: BusFactory, media_store: LocalMediaStore, tmp_path: Path, nats_server: NatsProcess
+    gateway: StartGateway,
 ) -> None:
-    state, job_id, other = tmp_path / "state", new_id(), new_id()
+    job_id, other = new_id(), new_id()
     events: list[JobEvent] = whole_job(job_id)
     everything: Heard = []
     single: Heard = []
-    async with running(bus_factory, media_store, state, nats_server.url) as world:
+    async with gateway() as world:
         listening = asyncio.create_task(hear(world, everything, 3))
         await eventually(lambda: everything)
         await world.say(*events[:2])
@@ -54,7 +49,7 @@ async def test_what_happens_while_the_gateway_is_away_is_heard_after_it(
         await hear(world, single, 2, url=f"/api/jobs/{job_id}/stream")
         away = world
     await away.say(*events[2:6], *whole_job(other)[:3])
-    async with running(bus_factory, media_store, state, nats_server.url) as world:
+    async with gateway() as world:
         await hear(world, everything, 5)
         await hear(world, single, 2, url=f"/api/jobs/{job_id}/stream")
         await world.say(*events[6:])
@@ -70,28 +65,22 @@ async def test_what_happens_while_the_gateway_is_away_is_heard_after_it(
 
 
 async def test_a_client_that_changes_between_two_gateways_hears_everything_once(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway,
 ) -> None:
-    state, heard = tmp_path / "state", Heard()
+    heard = Heard()
     jobs = [new_id() for _ in range(6)]
-    async with running(bus_factory, media_store, state, nats_server.url) as first:
-        monkeypatch.setenv("ANIMATRIX_GATEWAY_PORT", str(free_port()))
-        async with running(bus_factory, media_store, state, nats_server.url) as second:
-            await hear(first, heard, 1)
+    async with gateway() as first, gateway() as second:
+        await hear(first, heard, 1)
 
-            async def work() -> None:
-                for job_id in jobs:
-                    await first.say(*whole_job(job_id))
+        async def work() -> None:
+            for job_id in jobs:
+                await first.say(*whole_job(job_id))
 
-            working = asyncio.create_task(work())
-            # One or two events here, then over to the other one, which may lag behind.
-            for turn in range(24):
-                await hear((second, first)[turn % 2], heard, 1 + turn % 2)
-            await working
+        working = asyncio.create_task(work())
+        # One or two events here, then over to the other one, which may lag behind.
+        for turn in range(24):
+            await hear((second, first)[turn % 2], heard, 1 + turn % 2)
+        await working
     assert [name for name, job, _ in heard if not job] == ["ready"]
     for job_id in jobs:
         assert [name for name, job, _ in heard if job == job_id] == SHOWN

@@ -16,7 +16,7 @@ from services.gateway import subscriptions
 from services.gateway.fanout import Fanout
 from services.gateway.subscriptions import Subscription
 from services.gateway.told import Told
-from tests.gateway.harness import World, sse, whole_job
+from tests.support.gateway import World, sse, whole_job
 from tests.support.waiting import eventually
 
 SHOWN = ["accepted", "uploaded", "queued", "executing", "collecting_outputs", "completed"]

@@ -15,9 +15,9 @@ from runtime.stamp import stamp
 from services.gateway.adapters.db.engine import open_database
 from services.gateway.adapters.db.idempotency import IdempotencyKeys
 from services.gateway.settings import Settings
-from tests.gateway.harness import IMAGE_FACTS, World, board_with_engine
 from tests.support import examples
 from tests.support.examples import VIDEO_FACTS
+from tests.support.gateway import IMAGE_FACTS, World, board_with_engine
 from tests.support.waiting import eventually
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(100)

@@ -20,8 +20,8 @@ from services.gateway.adapters.db.migrate import migrate
 from services.gateway.adapters.db.naming import Named
 from services.gateway.sweeper import Sweeper
 from services.gateway.sweeping import Grounds, SweepRefused, sweep
-from tests.gateway.harness import IMAGE_FACTS, World, whole_job
 from tests.gateway.test_projection import database_of, projected
+from tests.support.gateway import IMAGE_FACTS, World, whole_job
 from tests.support.media import Size, photo
 from tests.support.waiting import eventually
 

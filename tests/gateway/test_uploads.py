@@ -13,8 +13,8 @@ import pytest
 from contracts.errors import ErrorCode, error_info
 from contracts.events import AssetRejected
 from runtime.stamp import stamp
-from tests.gateway.harness import IMAGE_FACTS, World
 from tests.support import hostile_media
+from tests.support.gateway import IMAGE_FACTS, World
 from tests.support.media import photo
 from tests.support.waiting import eventually
 

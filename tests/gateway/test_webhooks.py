@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,16 @@ from contracts.errors import ErrorCode, error_info
 from contracts.events import JobFailed
 from runtime.ids import new_id
 from runtime.leases import Lease
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from runtime.stamp import stamp
 from services.gateway.access.sealing import SealBroken
 from services.gateway.adapters.db.engine import open_database
 from services.gateway.adapters.db.webhook_tables import webhooks
 from services.gateway.settings import Settings
-from tests.gateway.harness import World, running, whole_job
 from tests.gateway.receiver import Receiver, fine
 from tests.support.bus import BusFactory
+from tests.support.gateway import StartGateway, World, whole_job
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
-
-ALLOWED = "ANIMATRIX_GATEWAY_WEBHOOK_ALLOWED_NETWORKS"
 
 
 @pytest_asyncio.fixture
@@ -40,9 +35,10 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield listening
 
 
-@pytest.fixture(autouse=True)
-def _loopback_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ALLOWED, '["127.0.0.0/8"]')
+@pytest.fixture
+def gateway_settings() -> dict[str, Any]:
+    """The receiver is on this machine."""
+    return {"webhook_allowed_networks": ["127.0.0.0/8"]}
 
 
 async def register(world: World, url: str, *events: str) -> dict[str, Any]:
@@ -150,11 +146,7 @@ async def test_a_slow_receiver_is_given_up_in_time_and_keeps_nobody_waiting(
 
 
 async def test_a_gateway_that_stops_in_the_middle_delivers_again_under_the_same_id(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    receiver: Receiver,
+    gateway: StartGateway, bus_factory: BusFactory, receiver: Receiver
 ) -> None:
     arrived = asyncio.Event()
 
@@ -164,8 +156,7 @@ async def test_a_gateway_that_stops_in_the_middle_delivers_again_under_the_same_
         return await fine(request)
 
     receiver.answer = never
-    state = tmp_path / "state"
-    async with running(bus_factory, media_store, state, nats_server.url) as world:
+    async with gateway() as world:
         webhook = await register(world, receiver.url)
         await world.say(*whole_job(new_id()))
         await asyncio.wait_for(arrived.wait(), 10)
@@ -173,7 +164,7 @@ async def test_a_gateway_that_stops_in_the_middle_delivers_again_under_the_same_
     missed = new_id()
     bus = await bus_factory("gateway")
     await bus.publish(whole_job(missed)[0])
-    async with running(bus_factory, media_store, state, nats_server.url) as world:
+    async with gateway() as world:
         await world.say(*whole_job(missed)[1:])
 
         async def all_delivered() -> bool:
@@ -226,16 +217,10 @@ async def test_a_receiver_that_is_gone_is_disabled_and_can_be_enabled_and_sent_a
 
 
 async def test_long_failure_disables_with_the_reason(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway, receiver: Receiver
 ) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_WEBHOOK_DISABLE_AFTER_S", "0.1")
     receiver.answers(500, "database away")
-    async with running(bus_factory, media_store, tmp_path / "s", nats_server.url) as world:
+    async with gateway(webhook_disable_after_s=0.1) as world:
         webhook = await register(world, receiver.url)
         await world.say(*whole_job(new_id()))
 
@@ -290,19 +275,12 @@ async def test_private_and_odd_targets_are_refused(world: World, url: str) -> No
 
 
 async def test_loopback_is_refused_without_the_setting(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway, receiver: Receiver
 ) -> None:
-    state = tmp_path / "state"
-    async with running(bus_factory, media_store, state, nats_server.url) as world:
+    async with gateway() as world:
         webhook = await register(world, receiver.url)
     # The setting is withdrawn: what was registered before is refused when it is connected to.
-    monkeypatch.setenv(ALLOWED, "[]")
-    async with running(bus_factory, media_store, state, nats_server.url) as world:
+    async with gateway(webhook_allowed_networks=[]) as world:
         body = {"url": receiver.url, "events": ["job.failed"]}
         assert (await world.http.post("/api/webhooks", json=body)).status_code == 422
         await world.say(*whole_job(new_id()))
@@ -316,15 +294,9 @@ async def test_loopback_is_refused_without_the_setting(
 
 
 async def test_an_owner_has_so_many_webhooks_and_unknown_events_are_refused(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway, receiver: Receiver
 ) -> None:
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_WEBHOOKS_PER_OWNER", "1")
-    async with running(bus_factory, media_store, tmp_path / "s", nats_server.url) as world:
+    async with gateway(webhooks_per_owner=1) as world:
         await register(world, receiver.url)
         body = {"url": receiver.url, "events": ["job.completed"]}
         assert (await world.http.post("/api/webhooks", json=body)).status_code == 429
@@ -344,53 +316,40 @@ async def _kept_secret(state_dir: Path, replaced_by: str | None = None) -> str:
 
 
 async def test_secrets_lie_sealed_and_outlive_a_change_of_keys(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
+    gateway: StartGateway, receiver: Receiver
 ) -> None:
-    state_dir, key_file = tmp_path / "state", tmp_path / "state" / "secrets.key"
-    start = partial(running, bus_factory, media_store, state_dir, nats_server.url)
-    async with start() as world:
+    async with gateway() as world:
         webhook = await register(world, receiver.url)
+    state_dir, key_file = world.state_dir, world.state_dir / "secrets.key"
     kept = await _kept_secret(state_dir)
     assert kept.startswith("fernet:")
     assert webhook["secret"] not in kept
     assert key_file.stat().st_mode & 0o077 == 0
 
     old, new = key_file.read_text().strip(), Fernet.generate_key().decode()
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_SECRETS_KEYS", f"{new},{old}")
     for before in (kept, webhook["secret"]):
         # Sealed with the key that goes, and as rows of an earlier release have it.
         await _kept_secret(state_dir, replaced_by=before)
-        async with start():
+        async with gateway(secrets_keys=f"{new},{old}"):
             pass
         sealed = (await _kept_secret(state_dir)).removeprefix("fernet:")
         assert Fernet(new).decrypt(sealed).decode() == webhook["secret"]
 
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_SECRETS_KEYS", old)
     with pytest.raises(SealBroken, match="SECRETS_KEYS"):
-        async with start():
+        async with gateway(secrets_keys=old):
             pass
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_SECRETS_KEYS", new)
-    async with start() as world:
+    async with gateway(secrets_keys=new) as world:
         await world.say(*whole_job(new_id()))
         await eventually(lambda: receiver.verified(webhook["secret"]))
 
 
 async def test_what_came_before_anybody_could_announce_is_told_too(
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    tmp_path: Path,
-    nats_server: NatsProcess,
-    receiver: Receiver,
+    gateway: StartGateway, bus_factory: BusFactory, receiver: Receiver
 ) -> None:
     """Whoever had the lease died before it told anything: the webhook is made, nobody announces."""
     lease = Lease(await bus_factory("gateway"), "webhooks", "another")
     assert await lease.acquire()
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as world:
+    async with gateway() as world:
         await world.say(*whole_job(new_id()))
         webhook = await register(world, receiver.url)
         job_id = new_id()

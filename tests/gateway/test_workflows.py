@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.engines import EngineSnapshot, Shortfall
 from runtime.engine_board import EngineBoard
-from runtime.media_store_local import LocalMediaStore
-from runtime.nats_process import NatsProcess
 from runtime.stamp import now
 from services.gateway import engines
 from services.gateway.activating import lost_by
 from services.gateway.adapters.db.activations import Activation, Activations
 from services.gateway.adapters.db.engine import open_database
 from services.gateway.settings import Settings
-from tests.gateway.harness import World, running
 from tests.gateway.test_submitting import animate_body
 from tests.planning.examples import WORKFLOWS, engine
-from tests.support.bus import BusFactory
-from tests.support.ports import free_port
+from tests.support.gateway import StartGateway, World
 from tests.support.waiting import eventually
 
 MOVE = "wan22_animate_move"
@@ -151,16 +146,10 @@ async def test_operators_racing_for_one_mode_each_leave_their_line(world: World)
 
 
 async def test_a_rollback_reaches_every_replica_within_seconds(
-    world: World,
-    bus_factory: BusFactory,
-    media_store: LocalMediaStore,
-    nats_server: NatsProcess,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    world: World, gateway: StartGateway
 ) -> None:
     await put_engine(world)
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_PORT", str(free_port()))
-    async with running(bus_factory, media_store, tmp_path / "state", nats_server.url) as second:
+    async with gateway() as second:
         assert (await active_version(second))["workflow_version"] == "1.1.0"
         for change, version in ((activate(world, "1.0.0"), "1.0.0"), (rollback(world), "1.1.0")):
             assert (await change).status_code == 200

@@ -16,16 +16,21 @@ import pytest
 from services.gateway import engines
 from tests.gateway.examined import assets as assets_of
 from tests.gateway.examined import capabilities, examined, filled, missing, send
-from tests.gateway.harness import World
 from tests.gateway.wrong_jobs import GOOD, REMOVALS, WRONG, Removal
 from tests.support.comfyui import Simulator, start_simulator
+from tests.support.gateway import World
 from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def gateway_settings() -> dict[str, Any]:
+    """What is wrong is said at once."""
+    return {"wait_for_asset_s": 0}
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "FRESH_S", 0.0)
-    monkeypatch.setenv("ANIMATRIX_GATEWAY_WAIT_FOR_ASSET_S", "0")
 
 
 @asynccontextmanager

@@ -27,9 +27,9 @@ from services.gateway.adapters.db.reading import ReadModel
 from services.gateway.adapters.db.shares import Shares
 from services.gateway.adapters.db.writing import CheckpointMoved, ReadModelWriter
 from services.gateway.settings import Settings
-from tests.gateway.harness import whole_job
 from tests.stores.many_jobs import fill, job
 from tests.stores.postgres_server import PostgresServer
+from tests.support.gateway import whole_job
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("postgres")

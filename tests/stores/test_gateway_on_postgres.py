@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
-from tests.gateway.conftest import _own_settings, world
+from tests.gateway.conftest import gateway, world
 from tests.gateway.test_jobs import (
     test_deleted_job_and_its_files_are_gone,
     test_pages_follow_each_other_without_gap,
@@ -31,7 +31,7 @@ from tests.gateway.test_submitting import (
     test_submit_that_died_before_publishing_is_repaired_by_its_repeat,
 )
 from tests.gateway.test_webhooks import (
-    _loopback_is_allowed,
+    gateway_settings,
     receiver,
     test_a_receiver_that_is_gone_is_disabled_and_can_be_enabled_and_sent_again,
     test_a_removed_webhook_gets_nothing_and_leaves_nothing,
@@ -45,8 +45,8 @@ from tests.stores.postgres_server import PostgresServer
 
 __all__ = [
     "_fresh_engines",
-    "_loopback_is_allowed",
-    "_own_settings",
+    "gateway",
+    "gateway_settings",
     "receiver",
     "test_a_receiver_that_is_gone_is_disabled_and_can_be_enabled_and_sent_again",
     "test_a_removed_webhook_gets_nothing_and_leaves_nothing",

@@ -1,6 +1,8 @@
-"""A gateway as its process runs it, in the test's own event loop, and the other services' parts.
+"""Gateways as their process runs them, in the test's own event loop, and the other services' parts.
 
-The other services are played by publishing their events on the real bus.
+The other services are played by publishing their events on the real bus. Fixtures: `gateway` starts
+one, `world` is one that runs, `guarded` one that wants credentials, and `gateway_settings` says
+what all of a module's gateways are told.
 """
 
 from __future__ import annotations
@@ -8,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
+import pytest
+import pytest_asyncio
 
 from contracts.base import StoredFile, canonical_bytes
 from contracts.engines import EngineSnapshot
@@ -25,16 +29,29 @@ from runtime.bus import Bus
 from runtime.engine_board import EngineBoard
 from runtime.ids import new_id
 from runtime.media_store_local import LocalMediaStore
+from runtime.nats_process import NatsProcess
 from runtime.process import Background, Runtime
 from runtime.settings import SharedSettings
 from runtime.stamp import now, stamp
 from runtime.tasks import end
-from services.gateway.app import build
+from services.gateway.app import build_with
 from services.gateway.settings import Settings
 from tests.support import examples
 from tests.support.bus import BusFactory
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
+QUICK: dict[str, Any] = {
+    "max_image_mb": 1,
+    "min_free_mb": 0,
+    "wait_for_asset_s": 2,
+    "webhook_backoff_s": 0.2,
+    "webhook_timeout_s": 2,
+}
+"""Settings of every gateway here: small limits and short waits."""
+TOKEN = "a-long-enough-token"
+OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
+"""What whoever runs a guarded gateway sends."""
 IMAGE_FACTS = ImageFacts(width_px=768, height_px=1024, format="png")
 
 
@@ -156,18 +173,68 @@ def simulated_engine() -> EngineSnapshot:
     )
 
 
+class StartGateway(Protocol):
+    """Starts a gateway, which runs as long as the block: `async with gateway() as world`."""
+
+    def __call__(self, **settings: Any) -> AbstractAsyncContextManager[World]:
+        """With settings by their names, such as `max_active_jobs=1`. Raises what its start does."""
+
+
+@pytest.fixture
+def gateway_settings() -> dict[str, Any]:
+    """What all gateways of a module are told besides QUICK: a fixture of this name says so."""
+    return {}
+
+
+@pytest.fixture
+def gateway(
+    bus_factory: BusFactory,
+    media_store: LocalMediaStore,
+    tmp_path: Path,
+    nats_server: NatsProcess,
+    gateway_settings: dict[str, Any],
+) -> StartGateway:
+    """Starts gateways of one system: bus, media and state folder are the test's own.
+
+    One after the other they are a gateway and its restart, at the same time replicas. Each has a
+    port of its own.
+    """
+
+    def start(**settings: Any) -> AbstractAsyncContextManager[World]:
+        told = Settings(port=free_port(), **{**QUICK, **gateway_settings, **settings})
+        return _running(bus_factory, media_store, tmp_path / "state", nats_server.url, told)
+
+    return start
+
+
+@pytest_asyncio.fixture
+async def world(gateway: StartGateway) -> AsyncIterator[World]:
+    """A running gateway."""
+    async with gateway() as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def guarded(gateway: StartGateway) -> AsyncIterator[World]:
+    """A running gateway that lets nobody in without credentials; TOKEN is its operator's."""
+    async with gateway(api_token=TOKEN) as made:
+        yield made
+
+
 @asynccontextmanager
-async def running(
-    bus_factory: BusFactory, media: LocalMediaStore, state_dir: Path, nats_url: str
+async def _running(
+    bus_factory: BusFactory,
+    media: LocalMediaStore,
+    state_dir: Path,
+    nats_url: str,
+    settings: Settings,
 ) -> AsyncIterator[World]:
-    """A gateway on a free port; settings come from the environment."""
     services: tuple[Service, ...] = ("gateway", "ingest", "composer", "executor", "collector")
     buses = {service: await bus_factory(service) for service in services}
-    settings, stopping = Settings(), asyncio.Event()
-    port = settings.port
+    stopping, port = asyncio.Event(), settings.port
     shared = SharedSettings(nats_url=nats_url, state_dir=state_dir, instance=f"test-{port}")
     runtime = Runtime("gateway", shared, buses["gateway"], media, stopping, shared.instance)
-    async with build(runtime) as app:
+    async with build_with(runtime, settings) as app:
         tasks = [asyncio.create_task(_run(background)) for background in app.background]
         base = f"http://127.0.0.1:{port}"
         try:
