@@ -8,7 +8,8 @@ for each message: for a thousand streams that was more than half of what an even
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import structlog
 from starlette.responses import Response
@@ -27,8 +28,9 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, messages: AsyncIterator[bytes]) -> None:
-        """`messages` are encoded events, one or some in a row each time."""
+    def __init__(self, messages: AsyncGenerator[bytes, None]) -> None:
+        """`messages` are encoded events, one or some in a row each time; they are closed with the
+        stream, however it ends."""
         self.status_code = 200
         self.background = None
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -60,11 +62,12 @@ class EventStream(Response):
         self._sending = True
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         self._sending = False
-        async for message in self._messages:
-            self._sending = True
-            await send({"type": "http.response.body", "body": message, "more_body": True})
-            self._sending = False
-            self._sent += 1
+        async with aclosing(self._messages) as messages:
+            async for message in messages:
+                self._sending = True
+                await send({"type": "http.response.body", "body": message, "more_body": True})
+                self._sending = False
+                self._sent += 1
         self._sending = True
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

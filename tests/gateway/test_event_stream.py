@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 from starlette.types import Message
@@ -15,7 +15,8 @@ from services.gateway.event_stream import EventStream
 class Reader:
     """The other side: takes messages until it is told not to, and may go."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_most: int = -1) -> None:
+        self.at_most = at_most
         self.taken: list[Message] = []
         self.takes = asyncio.Event()
         self.takes.set()
@@ -24,6 +25,8 @@ class Reader:
     async def send(self, message: Message) -> None:
         await self.takes.wait()
         self.taken.append(message)
+        if len(self.taken) == self.at_most:
+            self.takes.clear()
 
     async def receive(self) -> Message:
         await self.gone.wait()
@@ -42,17 +45,17 @@ class Source:
 
     def __init__(self) -> None:
         self.messages: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.left = asyncio.Event()
+        self.left = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def _come(self) -> AsyncGenerator[bytes, None]:
         try:
             while (message := await self.messages.get()) is not None:
                 yield message
         finally:
-            self.left.set()
+            self.left = True
 
     def stream(self) -> EventStream:
-        return EventStream(aiter(self))
+        return EventStream(self._come())
 
 
 async def test_messages_are_sent_as_they_come_and_the_response_ends_with_them() -> None:
@@ -72,18 +75,21 @@ async def test_a_reader_that_goes_ends_the_stream_while_nothing_comes() -> None:
     source.messages.put_nowait(b"one")
     reader.gone.set()
     await asyncio.wait_for(listening, 5)
-    assert source.left.is_set()
+    assert source.left
 
 
-async def test_a_reader_that_takes_nothing_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("taken", [1, 2, 3])
+async def test_a_reader_that_takes_nothing_more_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
     monkeypatch.setattr(event_stream, "TAKEN_WITHIN_S", 0.05)
-    reader, source = Reader(), Source()
-    reader.takes.clear()
-    source.messages.put_nowait(b"one")
+    reader, source = Reader(taken), Source()
+    messages = [b"one", b"two", b"three"]
+    for message in messages:
+        source.messages.put_nowait(message)
     await asyncio.wait_for(reader.listen(source.stream()), 5)
-    assert reader.bodies == []
+    assert reader.bodies == messages[: taken - 1]
+    assert source.left
 
 
 async def test_a_quiet_stream_is_not_taken_for_one_that_nobody_reads(
@@ -101,7 +107,7 @@ async def test_a_quiet_stream_is_not_taken_for_one_that_nobody_reads(
 
 
 async def test_what_goes_wrong_between_messages_is_not_swallowed() -> None:
-    async def broken() -> AsyncIterator[bytes]:
+    async def broken() -> AsyncGenerator[bytes, None]:
         yield b"one"
         raise ValueError("no more")
 

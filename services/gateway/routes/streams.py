@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple
 
@@ -155,7 +155,7 @@ async def _subscribed(
 
 async def _job_stream(
     deps: Deps, listener: Listener, job_id: str, seen: int
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     async with _subscribed(deps, listener, job_id, None) as subscription:
         tail = await deps.bus.job(job_id)
         for item in replay(tail):
@@ -219,7 +219,9 @@ async def _missed(deps: Deps, caller: Caller, seen: int, upto: int) -> AsyncIter
             return
 
 
-async def _all_stream(deps: Deps, listener: Listener, seen: int | None) -> AsyncIterator[bytes]:
+async def _all_stream(
+    deps: Deps, listener: Listener, seen: int | None
+) -> AsyncGenerator[bytes, None]:
     fanout, caller = deps.fanout, listener.caller
     async with _subscribed(deps, listener, None, caller.sees_only) as subscription:
         await _level_with(deps, seen)
